@@ -1,0 +1,4 @@
+/** @zoots/base: pure building blocks without a word of ZooKeeper in them. */
+export * from './assert.js';
+export * from './bytes.js';
+export * from './int64.js';
