@@ -1,4 +1,6 @@
 /** @zoots/base: pure building blocks without a word of ZooKeeper in them. */
+export * from './adler32.js';
 export * from './assert.js';
 export * from './bytes.js';
+export * from './crc32.js';
 export * from './int64.js';
