@@ -1,1 +1,9 @@
-export {};
+/** @zoots/protocol: the wire, and nothing but. */
+export * from './acl.js';
+export * from './error-codes.js';
+export * from './frame.js';
+export * from './handshake.js';
+export * from './ops.js';
+export * from './paths.js';
+export * from './stat.js';
+export * from './zxid.js';
