@@ -1,0 +1,200 @@
+/**
+ * `npm run bench`: measures our server, Apache's, and the bare limit, in turn, and prints a table.
+ *
+ * Per row, rounds go A B C A B C …, so that a slow minute of the machine falls on all alike; the table holds medians.
+ * Every run is a fresh load process (load-process.ts), so its compiler starts cold for each server alike, and warms up
+ * before anything is counted.
+ */
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { type Contestant, type ContestantName, startApache, startLimit, startOurs } from './contestants.js';
+import type { LoadPlan, LoadResult } from './load.js';
+import { headLine, type RowReport, ratio, rowLines, summarise, toJson } from './report.js';
+import { DATA_BYTES, KEYS, pickRows, type Row } from './rows.js';
+
+const USAGE = `npm run bench -- [options]
+  --rows a,b      rows by name or its start, or "all"         default: the seven of the README
+  --seconds n     measured seconds per run                    default 4
+  --warm-up n     seconds before them                         default 2
+  --rounds n      runs per server and row, medians shown      default 3
+  --server h:p    measure the server there instead of ours
+  --only a,b      of ours, apache, limit                      default all that are there
+  --port n        first of three ports                        default 31610
+  --directory d   where data directories go                   default the system's temporary directory
+  --json          JSON instead of the table
+  --check         exit code 1 unless ours is ahead of Apache in the rows that must win`;
+
+interface Options {
+  rows: Row[];
+  seconds: number;
+  warmUpSeconds: number;
+  rounds: number;
+  server: string | null;
+  only: Set<string>;
+  port: number;
+  directory: string;
+  json: boolean;
+  check: boolean;
+}
+
+function readOptions(): Options {
+  const { values } = parseArgs({
+    options: {
+      rows: { type: 'string' },
+      seconds: { type: 'string', default: '4' },
+      'warm-up': { type: 'string', default: '2' },
+      rounds: { type: 'string', default: '3' },
+      server: { type: 'string' },
+      only: { type: 'string', default: 'ours,apache,limit' },
+      port: { type: 'string', default: '31610' },
+      directory: { type: 'string', default: os.tmpdir() },
+      json: { type: 'boolean', default: false },
+      check: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    console.log(USAGE);
+    process.exit(0);
+  }
+  return {
+    rows: pickRows(values.rows ?? null),
+    seconds: Number(values.seconds),
+    warmUpSeconds: Number(values['warm-up']),
+    rounds: Number(values.rounds),
+    server: values.server ?? null,
+    only: new Set(values.only.split(',')),
+    port: Number(values.port),
+    directory: values.directory,
+    json: values.json,
+    check: values.check,
+  };
+}
+
+async function startContestants(options: Options, directory: string): Promise<Contestant[]> {
+  const contestants: Contestant[] = [];
+  const note = (line: string): void => void (options.json || console.log(line));
+  try {
+    if (options.server !== null) contestants.push(remote(options.server));
+    else if (options.only.has('ours')) contestants.push(await startOurs(path.join(directory, 'ours'), options.port));
+    if (options.only.has('apache')) {
+      const apache = await startApache(path.join(directory, 'apache'), options.port + 1);
+      if (apache === null)
+        note('Apache ZooKeeper is not installed (Debian: apt-get install zookeeper): measured without.');
+      else contestants.push(apache);
+    }
+    if (options.only.has('limit')) {
+      contestants.push(await startLimit(path.join(directory, 'limit'), options.port + 2, DATA_BYTES));
+    }
+    return contestants;
+  } catch (error) {
+    for (const contestant of contestants) await contestant.stop();
+    throw error;
+  }
+}
+
+function remote(server: string): Contestant {
+  const colon = server.lastIndexOf(':');
+  const host = server.slice(0, colon);
+  const port = Number(server.slice(colon + 1));
+  if (colon < 1 || !Number.isInteger(port)) throw new Error(`--server wants host:port, not ${server}`);
+  return { name: 'ours', title: server, host, port, stop: async () => {} };
+}
+
+async function measureRow(row: Row, contestants: readonly Contestant[], options: Options): Promise<RowReport> {
+  const rounds = new Map<ContestantName, LoadResult[]>();
+  for (let round = 0; round < options.rounds; round++) {
+    for (const contestant of contestants) {
+      if (contestant.name === 'limit' && !row.hasLimit) continue;
+      const results = rounds.get(contestant.name) ?? [];
+      results.push(await runLoad(row, contestant, options));
+      rounds.set(contestant.name, results);
+    }
+  }
+  const results = new Map([...rounds].map(([name, list]) => [name, summarise(list)] as const));
+  return { row, results };
+}
+
+function runLoad(row: Row, contestant: Contestant, options: Options): Promise<LoadResult> {
+  const plan: LoadPlan = {
+    host: contestant.host,
+    port: contestant.port,
+    mode: row.mode,
+    connections: row.connections,
+    inFlight: row.inFlight,
+    dataBytes: DATA_BYTES,
+    keys: KEYS,
+    readPercent: row.readPercent,
+    runId: Date.now().toString(36),
+    warmUpMs: options.warmUpSeconds * 1000,
+    measureMs: options.seconds * 1000,
+  };
+  const main = fileURLToPath(new URL('./load-process.js', import.meta.url));
+  const child = spawn(process.execPath, [main, JSON.stringify(plan)], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  let complaint = '';
+  child.stdout.on('data', (chunk) => {
+    output += String(chunk);
+  });
+  child.stderr.on('data', (chunk) => {
+    complaint += String(chunk);
+  });
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) => {
+      if (code === 0) resolve(JSON.parse(output) as LoadResult);
+      else reject(new Error(`${row.name} against ${contestant.title}: ${complaint.trim()}`));
+    });
+  });
+}
+
+async function main(): Promise<number> {
+  const options = readOptions();
+  const directory = fs.mkdtempSync(path.join(options.directory, 'zoots-bench-'));
+  for (const name of ['ours', 'apache', 'limit']) fs.mkdirSync(path.join(directory, name));
+  let contestants: Contestant[] = [];
+  const reports: RowReport[] = [];
+  try {
+    contestants = await startContestants(options, directory);
+    if (contestants.length === 0) throw new Error('nothing to measure');
+    const titles = new Map(contestants.map((each) => [each.name, each.title] as const));
+    if (!options.json) {
+      console.log(
+        `${os.cpus().length} × ${os.cpus()[0]?.model ?? 'unknown'}, Node ${process.version}, data in ${directory}`,
+      );
+      console.log(`${options.rounds} rounds of ${options.seconds} s, medians; "50 × 20" is connections × in flight\n`);
+      console.log(headLine());
+    }
+    for (const row of options.rows) {
+      const report = await measureRow(row, contestants, options);
+      reports.push(report);
+      if (!options.json) for (const line of rowLines(report, titles)) console.log(line);
+    }
+    if (options.json) console.log(toJson(reports, titles));
+  } finally {
+    for (const contestant of contestants) await contestant.stop();
+    fs.rmSync(directory, { recursive: true, force: true });
+  }
+  return verdict(reports, options);
+}
+
+/** Exit code: errors in replies always count, being behind only with `--check`. */
+function verdict(reports: readonly RowReport[], options: Options): number {
+  const wrong = reports.filter((report) => [...report.results.values()].some((summary) => summary.errors > 0));
+  for (const report of wrong) console.error(`${report.row.name}: a server answered with errors`);
+  if (!options.check) return wrong.length === 0 ? 0 : 1;
+  const behind = reports.filter((report) => report.row.mustWin && !((ratio(report, 'ours', 'apache') ?? 0) > 1));
+  for (const report of behind) console.error(`${report.row.name}: not ahead of Apache`);
+  return wrong.length + behind.length === 0 ? 0 : 1;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 2;
+}

@@ -1,0 +1,69 @@
+/**
+ * What is measured: one row of the table each. The first four are the ones that a release must win; the rest show the
+ * shape of the server elsewhere. `npm run bench -- --rows get-50x1,set` picks rows by name or by the start of it.
+ */
+import type { Mode } from './load.js';
+
+export interface Row {
+  readonly name: string;
+  readonly title: string;
+  readonly mode: Mode;
+  readonly connections: number;
+  readonly inFlight: number;
+  readonly readPercent: number;
+  /** Part of `--check`: ours must be ahead of Apache. */
+  readonly mustWin: boolean;
+  /** The bare server can play this row. */
+  readonly hasLimit: boolean;
+  /** Measured unless `--rows` says otherwise. */
+  readonly byDefault: boolean;
+}
+
+export const DATA_BYTES = 128;
+export const KEYS = 1000;
+
+export const ROWS: readonly Row[] = [
+  row('get-50x1', 'getData 128 B, 50 × 1', 'get', 50, 1, { mustWin: true }),
+  row('get-50x20', 'getData 128 B, 50 × 20', 'get', 50, 20, { mustWin: true }),
+  row('set-50x1', 'setData 128 B, 50 × 1', 'set', 50, 1, { mustWin: true }),
+  row('set-50x20', 'setData 128 B, 50 × 20', 'set', 50, 20, { mustWin: true }),
+  row('get-1x1', 'getData 128 B, 1 × 1', 'get', 1, 1, {}),
+  row('set-1x1', 'setData 128 B, 1 × 1', 'set', 1, 1, {}),
+  row('mixed-200x10', '70 % getData, 30 % setData, 200 × 10', 'mixed', 200, 10, {}),
+  row('create-50x20', 'create 128 B, 50 × 20', 'create', 50, 20, { byDefault: false }),
+  row('exists-50x20', 'exists, 50 × 20', 'exists', 50, 20, { byDefault: false }),
+  row('children-10x1', 'getChildren of 1,001, 10 × 1', 'children', 10, 1, { byDefault: false }),
+  row('ping-50x20', 'ping, 50 × 20', 'ping', 50, 20, { byDefault: false }),
+  row('connect-50', 'open and close a session, 50 at once', 'connect', 50, 1, { byDefault: false }),
+  row('watches-1000', 'one set fires 1,000 watches on 1,000 sessions', 'watches', 1000, 1, {
+    byDefault: false,
+    hasLimit: false,
+  }),
+];
+
+function row(
+  name: string,
+  title: string,
+  mode: Mode,
+  connections: number,
+  inFlight: number,
+  options: { mustWin?: boolean; hasLimit?: boolean; byDefault?: boolean },
+): Row {
+  const { mustWin = false, hasLimit = true, byDefault = true } = options;
+  return { name, title, mode, connections, inFlight, readPercent: 70, mustWin, hasLimit, byDefault };
+}
+
+/** The rows that a `--rows` list names (`all` for every one); throws when a word matches none. */
+export function pickRows(words: string | null): Row[] {
+  if (words === null) return ROWS.filter((each) => each.byDefault);
+  if (words === 'all') return [...ROWS];
+  const picked = new Set<Row>();
+  for (const word of words.split(',')) {
+    const matching = ROWS.filter((each) => each.name.startsWith(word.trim()));
+    if (matching.length === 0) {
+      throw new Error(`no row named ${word}; there are ${ROWS.map((each) => each.name).join(', ')}`);
+    }
+    for (const each of matching) picked.add(each);
+  }
+  return ROWS.filter((each) => picked.has(each));
+}
