@@ -15,7 +15,14 @@
  * none or a whole one; epoch files likewise.
  */
 
-export type DiskErrorCode = 'not-found' | 'exists' | 'no-space' | 'io' | 'not-permitted' | 'not-a-directory' | 'crashed';
+export type DiskErrorCode =
+  | 'not-found'
+  | 'exists'
+  | 'no-space'
+  | 'io'
+  | 'not-permitted'
+  | 'not-a-directory'
+  | 'crashed';
 
 export interface DiskError {
   readonly code: DiskErrorCode;
