@@ -1,5 +1,16 @@
 /** @zoots/server: the Node shell. What the command line and the tests may use. */
+export {
+  type ConfigSources,
+  type LoadedConfig,
+  loadServerConfig,
+  type PropertyWord,
+  parsePropertyWord,
+} from './config/config-load.js';
+export { ConfigError, type ConfigNotice } from './config/config-settings.js';
 export * from './config/server-config.js';
+export { openDataDirectories } from './data-directories.js';
 export * from './exit-codes.js';
+export * from './log/logger.js';
+export { type OperateOptions, operateServer } from './operate.js';
 export * from './running-server.js';
 export * from './version.js';

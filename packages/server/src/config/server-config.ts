@@ -103,8 +103,6 @@ export interface ServerConfig {
   /** The same algorithm by node:crypto's name. */
   readonly digestHash: string;
   readonly enforceAuth: EnforceAuthConfig;
-  /** Names that the `ensemble` scheme accepts; empty: the scheme is off. */
-  readonly ensembleAuthNames: readonly string[];
   readonly audit: AuditConfig;
 }
 
