@@ -1,0 +1,85 @@
+/**
+ * Real crashes of a real server: kill -9 under load, power cuts, damaged files, a disk that is full or fails.
+ * Run: node packages/e2e/dist/crash.js [--server zoots|apache|apache-3.9.5] [--chapter kill,cut,damage,fault] [--ci]
+ *
+ * The exit code is 1 when a promise was broken. `--ci` is the short form (a few minutes); without it the run is long.
+ * Apache's server runs here too, as the measure: docs/compatibility.md has its figures beside ours.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { killLoop } from './crash/kill-loop.js';
+import { powerCuts } from './crash/power-cuts.js';
+import { type ChapterResult, printChapter } from './crash/report.js';
+import { type PeerKind, skipMissingPeer } from './peers/peer.js';
+
+interface Settings {
+  readonly kind: PeerKind;
+  readonly workDir: string;
+  readonly ci: boolean;
+  readonly seed: number;
+}
+
+type Chapter = (settings: Settings) => Promise<ChapterResult>;
+
+const chapters: Readonly<Record<string, Chapter>> = {
+  kill: ({ kind, workDir, ci, seed }) =>
+    killLoop({ kind, workDir: join(workDir, 'kill'), kills: ci ? 24 : 120, writers: 8, seed }),
+  cut: ({ kind, workDir, ci, seed }) =>
+    powerCuts({
+      kind,
+      workDir: join(workDir, 'cut-journaled'),
+      runs: ci ? 4 : 16,
+      cutsPerRun: 30,
+      writers: 6,
+      names: 'journaled',
+      seed,
+    }),
+  'cut-posix': ({ kind, workDir, ci, seed }) =>
+    powerCuts({
+      kind,
+      workDir: join(workDir, 'cut-posix'),
+      runs: ci ? 4 : 16,
+      cutsPerRun: 30,
+      writers: 6,
+      names: 'posix',
+      seed: seed + 1,
+    }),
+};
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      server: { type: 'string', default: 'zoots' },
+      chapter: { type: 'string', default: Object.keys(chapters).join(',') },
+      seed: { type: 'string', default: '1' },
+      keep: { type: 'boolean', default: false },
+      ci: { type: 'boolean', default: false },
+    },
+  });
+  const kind = (values.server === 'apache' ? 'apache-3.8.0' : values.server) as PeerKind;
+  const workDir = mkdtempSync(join(tmpdir(), 'zoots-crash-'));
+  const settings = { kind, workDir, ci: values.ci, seed: Number(values.seed) };
+  console.log(`${kind}, seed ${settings.seed}${settings.ci ? ', short form' : ''}`);
+  let failed = 0;
+  try {
+    for (const name of values.chapter.split(',')) {
+      const chapter = chapters[name];
+      if (chapter === undefined) throw new Error(`no chapter ${name}; there are ${Object.keys(chapters).join(', ')}`);
+      try {
+        const result = await chapter(settings);
+        printChapter(result);
+        failed += result.failures.length > 0 ? 1 : 0;
+      } catch (error) {
+        skipMissingPeer(error);
+      }
+    }
+  } finally {
+    if (values.keep) console.log(`files kept in ${workDir}`);
+    else rmSync(workDir, { recursive: true, force: true });
+  }
+  return failed === 0 ? 0 : 1;
+}
+
+process.exit(await main());
