@@ -7,6 +7,7 @@ export {
   parsePropertyWord,
 } from './config/config-load.js';
 export { ConfigError, type ConfigNotice } from './config/config-settings.js';
+export { type PropertyEntry, parseProperties } from './config/properties-file.js';
 export * from './config/server-config.js';
 export { openDataDirectories } from './data-directories.js';
 export * from './exit-codes.js';

@@ -27,6 +27,8 @@ export interface OperateOptions {
 export async function operateServer(options: OperateOptions): Promise<number> {
   const { logger } = options;
   const signal = awaitSignal(logger, options.isDaemon);
+  // A bug anywhere, a failed assertion included: stop before it can reach the disk.
+  process.on('uncaughtException', (error) => process.exit(report(error, 'server failed', logger)));
   let lock: DataDirectoryLock | null = null;
   try {
     lock = await openDataDirectories(options.config);
@@ -58,13 +60,13 @@ async function serve(server: RunningServer, signal: Promise<string>, logger: Log
   return exitCodes.ok;
 }
 
-/** One line: what an operator must know. Stacks are for bugs, and for level debug. */
+/** The reason comes last, so that the last line of a log says why. Stacks are for bugs, and for level debug. */
 function report(error: unknown, event: string, logger: Logger): number {
   const isExpected = error instanceof StartupError;
-  const reason = error instanceof Error ? error.message : String(error);
-  logger.log(logLevels.fatal, event, { reason });
   const stack = error instanceof Error ? error.stack : undefined;
   if (stack !== undefined) logger.log(isExpected ? logLevels.debug : logLevels.fatal, 'stack', { stack });
+  const reason = error instanceof Error ? error.message : String(error);
+  logger.log(logLevels.fatal, event, { reason });
   return isExpected ? error.exitCode : exitCodes.unexpected;
 }
 

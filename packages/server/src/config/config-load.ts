@@ -9,7 +9,7 @@
  * What is worth a log line is returned as notices, because no logger exists yet.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { type LogFields, logLevels } from '@zoots/base';
 import { buildServerConfig } from './config-build.js';
 import { type CollectedSettings, ConfigError, type ConfigNotice, type Setting } from './config-settings.js';
@@ -93,7 +93,9 @@ function readConfigFile(file: string, workingDirectory: string): PropertyEntry[]
   try {
     bytes = readFileSync(resolve(workingDirectory, file));
   } catch (cause) {
-    throw new ConfigError(`cannot read the configuration ${file}: ${reasonOf(cause)}`, { cause });
+    const sample = join(dirname(resolve(workingDirectory, file)), 'zoo_sample.cfg');
+    const remedy = existsSync(sample) ? `; to start from the sample: cp ${sample} ${file}` : '';
+    throw new ConfigError(`cannot read the configuration ${file}: ${reasonOf(cause)}${remedy}`, { cause });
   }
   try {
     return parseProperties(decodeText(bytes));

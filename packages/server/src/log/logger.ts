@@ -39,17 +39,14 @@ interface Sink {
   write(line: string): void;
 }
 
-/** Lines for people: `2026-11-21 13:11:00.123 INFO  serving clients  port=2181`. */
+/** Lines for people: `2026-11-21T13:11:00.123 INFO: serving clients  port=2181`. */
 async function textSink(destination: Sink, colorize: boolean): Promise<Sink> {
   const { prettyFactory } = (await import('pino-pretty')).default;
   const format = prettyFactory({
     colorize,
     hideObject: true,
     translateTime: "SYS:yyyy-mm-dd'T'HH:MM:ss.l",
-    customPrettifiers: {
-      time: (time) => String(time),
-      level: (_level, _key, _log, { label, labelColorized }) => labelColorized + ' '.repeat(5 - label.length),
-    },
+    customPrettifiers: { time: (time) => String(time) },
     messageFormat: (record, messageKey) => lineOf(String(record[messageKey]), record),
   });
   return { write: (line) => destination.write(format(line)) };

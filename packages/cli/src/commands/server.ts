@@ -1,0 +1,148 @@
+/**
+ * `zoots server`: a server in the foreground, until SIGTERM, SIGINT or a failure ends it.
+ *
+ *     zoots server [-Dname=value …] [--log-format text|json] [--log-level LEVEL] [CFG | port dataDir [tickTime] [maxcnxns]]
+ *
+ * Words of a Java command line that mean nothing here (`-Xmx1g`, `-server`) are skipped, so that flags can be handed on
+ * as they are. Environment: SERVER_JVMFLAGS and JVMFLAGS (their -D words), ZOOTS_LOG_FORMAT, ZOOTS_LOG_LEVEL, and from
+ * zkServer.sh ZOOTS_READY_FD (gets a line when clients are served) and ZOOTS_DAEMON (ignore SIGHUP).
+ */
+import { closeSync, writeSync } from 'node:fs';
+import { relative } from 'node:path';
+import {
+  apacheVersion,
+  type ConfigSources,
+  createLogger,
+  exitCodes,
+  type LoadedConfig,
+  LogOptionError,
+  loadServerConfig,
+  logOptionsOf,
+  operateServer,
+  type PropertyWord,
+  parsePropertyWord,
+  type RunningServer,
+  type StartServer,
+  StartupError,
+  zootsVersion,
+} from '@zoots/server';
+import { checkoutDirectory, defaultConfigFile } from '../checkout.js';
+
+interface ServerWords {
+  readonly properties: readonly PropertyWord[];
+  readonly words: readonly string[];
+  readonly logFormat: string | undefined;
+  readonly logLevel: string | undefined;
+}
+
+class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+export async function run(commandWords: readonly string[]): Promise<number> {
+  const environment = process.env;
+  try {
+    const parsed = parseServerWords(commandWords);
+    const logOptions = logOptionsOf({ format: parsed.logFormat, level: parsed.logLevel, environment });
+    const loaded = loadServerConfig(sourcesOf(parsed));
+    const { config, notices } = loaded;
+    process.title = `zoots: QuorumPeerMain ${parsed.words.join(' ') || config.configFile || config.dataDir}`;
+    const logger = await createLogger({ ...logOptions, fd: 1, colorize: process.stdout.isTTY === true });
+    for (const { level, event, fields } of notices) logger.log(level, event, fields);
+    const isForPeople = logOptions.format === 'text' && (loaded.isBuiltIn || process.stdout.isTTY === true);
+    const onServing = (server: RunningServer): void => {
+      announceReady(environment.ZOOTS_READY_FD);
+      if (isForPeople) console.log(welcome(loaded, server));
+    };
+    const startServer = await loadServer();
+    // Timers and sockets of a server that did not end cleanly must not keep the process: it has its exit code now.
+    process.exit(
+      await operateServer({ config, logger, startServer, onServing, isDaemon: environment.ZOOTS_DAEMON === '1' }),
+    );
+  } catch (error) {
+    return refuse(error);
+  }
+}
+
+/** One line on stderr for what the user can mend; bugs go up. */
+function refuse(error: unknown): number {
+  if (error instanceof UsageError || error instanceof LogOptionError) {
+    console.error(`zoots server: ${error.message}`);
+    return exitCodes.badConfiguration;
+  }
+  if (error instanceof StartupError) {
+    console.error(`zoots: ${error.message}`);
+    return error.exitCode;
+  }
+  throw error;
+}
+
+function parseServerWords(commandWords: readonly string[]): ServerWords {
+  const properties: PropertyWord[] = [];
+  const words: string[] = [];
+  const options: Record<string, string | undefined> = {};
+  for (let i = 0; i < commandWords.length; i++) {
+    const word = commandWords[i] as string;
+    const property = parsePropertyWord(word);
+    const option = /^--(log-format|log-level)(?:=(.*))?$/.exec(word);
+    if (property !== null) properties.push(property);
+    else if (option !== null) options[option[1] as string] = option[2] ?? commandWords[++i];
+    else if (isForJava(word)) continue;
+    else if (word.startsWith('-')) throw new UsageError(`unknown option ${word}`);
+    else words.push(word);
+  }
+  return { properties, words, logFormat: options['log-format'], logLevel: options['log-level'] };
+}
+
+function isForJava(word: string): boolean {
+  return /^-(X|ea$|da$|server$|client$|verbose)/.test(word);
+}
+
+function sourcesOf(parsed: ServerWords): ConfigSources {
+  return {
+    words: parsed.words,
+    properties: parsed.properties,
+    environment: process.env,
+    workingDirectory: process.cwd(),
+    defaults: {
+      configFile: defaultConfigFile(process.env),
+      dataDir: `${checkoutDirectory}/data`,
+      clientPort: 2181,
+    },
+  };
+}
+
+/** The server's own modules are many: they are loaded once the configuration is known to be good. */
+async function loadServer(): Promise<StartServer> {
+  const assemble: string = '@zoots/server/assemble';
+  return ((await import(assemble)) as { startServer: StartServer }).startServer;
+}
+
+function announceReady(fd: string | undefined): void {
+  if (fd === undefined || !/^\d+$/.test(fd)) return;
+  try {
+    writeSync(Number(fd), 'serving\n');
+    closeSync(Number(fd));
+  } catch {
+    // Whoever waited is gone; the server is up all the same.
+  }
+}
+
+function welcome(loaded: LoadedConfig, server: RunningServer): string {
+  const { config } = loaded;
+  const host = config.clientPortAddress ?? 'localhost';
+  const configuration = config.configFile === null ? 'built-in defaults' : shortPath(config.configFile);
+  const remedy = loaded.isBuiltIn ? ' (to change them: cp conf/zoo_sample.cfg conf/zoo.cfg)' : '';
+  return [
+    `Zoots ${zootsVersion}, compatible with ZooKeeper ${apacheVersion}: a stand-alone server on port ${server.clientPort}`,
+    `  configuration  ${configuration}${remedy}`,
+    `  data           ${config.dataDir}`,
+    `  connect        any ZooKeeper client to ${host}:${server.clientPort}; try: echo srvr | nc ${host} ${server.clientPort}`,
+    '  stop           Ctrl-C',
+  ].join('\n');
+}
+
+function shortPath(path: string): string {
+  const fromHere = relative(process.cwd(), path);
+  return fromHere.startsWith('..') ? path : fromHere;
+}
