@@ -41,7 +41,7 @@ export const ENTRY_BYTES_MIN = 32;
 /** Where the zxid lies in an entry. */
 export const ENTRY_ZXID_OFFSET = 12;
 /** No entry is longer; far above what any jute.maxbuffer in use lets in, and small enough to hold in memory. */
-export const ENTRY_BYTES_MAX = 256 * 1024 * 1024;
+export const ENTRY_BYTES_MAX = 128 * 1024 * 1024;
 /** What a disk writes whole or not at all. */
 export const SECTOR_BYTES = 512;
 
