@@ -9,6 +9,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { diskFaults } from './crash/disk-faults.js';
 import { killLoop } from './crash/kill-loop.js';
 import { powerCuts } from './crash/power-cuts.js';
 import { type ChapterResult, printChapter } from './crash/report.js';
@@ -46,6 +47,8 @@ const chapters: Readonly<Record<string, Chapter>> = {
       names: 'posix',
       seed: seed + 1,
     }),
+  fault: ({ kind, workDir, ci, seed }) =>
+    diskFaults({ kind, workDir: join(workDir, 'fault'), rounds: ci ? 5 : 25, seed }),
 };
 
 async function main(): Promise<number> {

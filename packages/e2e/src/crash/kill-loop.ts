@@ -91,7 +91,9 @@ export async function killLoop(options: KillLoopOptions): Promise<ChapterResult>
   };
 }
 
+/** What the server said last that reads like a reason; stack frames are left out. */
 export function lastLine(log: string): string {
-  const lines = log.split('\n').filter((line) => line.trim() !== '');
-  return lines.slice(-3).join(' | ').slice(0, 400) || '(it said nothing)';
+  const lines = log.split('\n').filter((line) => line.trim() !== '' && !/^\s+at |^\t|Exiting JVM/.test(line));
+  const reasons = lines.filter((line) => /error|exception|refus|cannot|corrupt|fail/i.test(line));
+  return (reasons.length > 0 ? reasons : lines).slice(-2).join(' | ').slice(0, 500) || '(it said nothing)';
 }
