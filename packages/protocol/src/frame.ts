@@ -66,6 +66,15 @@ export class FrameReader {
     this.#chunkEnd = 0;
   }
 
+  /** What follows the length field just read, as far as it has come (a four letter word's argument). */
+  rest(): { readonly bytes: Uint8Array; readonly start: number; readonly end: number } {
+    if (this.carriedBytes > 0) {
+      this.keepRest();
+      return { bytes: this.#carry, start: this.#carryStart + HEAD_BYTES, end: this.#carryEnd };
+    }
+    return { bytes: this.#chunk, start: this.#at + HEAD_BYTES, end: this.#chunkEnd };
+  }
+
   /** Bytes copied and not yet handed out. */
   get carriedBytes(): number {
     return this.#carryEnd - this.#carryStart;

@@ -1,5 +1,6 @@
 /** @zoots/protocol: the wire, and nothing but. */
 export * from './acl.js';
+export * from './command-words.js';
 export * from './error-codes.js';
 export * from './frame.js';
 export * from './handshake.js';
@@ -7,3 +8,4 @@ export * from './ops.js';
 export * from './paths.js';
 export * from './stat.js';
 export * from './zxid.js';
+export * from './txn.js';

@@ -1,0 +1,193 @@
+/**
+ * Commit: what was prepared and is now durable is applied in zxid order, and whoever asked gets the answer.
+ *
+ * The window holds one entry per txn in flight, oldest first. A batch that became durable is applied txn by txn from its own
+ * bytes; after each, watches have fired (apply), the reply is written, and the session's parked reads run. That order is what
+ * clients may rely on: event before the data it announces, own writes before later reads.
+ */
+import { ByteWriter } from '@zoots/base';
+import { ERROR, OP } from '@zoots/protocol';
+import type { LogBatch } from '@zoots/storage';
+import type { Connection } from '../session/connection.js';
+import type { Session } from '../session/session-table.js';
+import type { Tree } from '../tree/tree.js';
+import { NONE } from '../tree/znode-store.js';
+import type { Applier, PartResult } from './apply.js';
+import { writeMultiEnd, writeMultiError, writeMultiHeader } from './read.js';
+import { beginReply, endReply, writeBareReply, writePath, writeStat } from './reply.js';
+
+/** A txn in flight: who waits for it. */
+export interface InFlight {
+  readonly zxid: number;
+  readonly op: number;
+  readonly xid: number;
+  /** Null for the server's own (expiry, containers). */
+  readonly connection: Connection | null;
+  readonly session: Session | null;
+  readonly receivedMs: number;
+  readonly frameBytes: number;
+}
+
+/** First in, first out, without moving elements at every step. */
+export class Window {
+  #entries: InFlight[] = [];
+  #head = 0;
+
+  get length(): number {
+    return this.#entries.length - this.#head;
+  }
+
+  push(entry: InFlight): void {
+    this.#entries.push(entry);
+  }
+
+  shift(): InFlight | undefined {
+    const entry = this.#entries[this.#head];
+    if (entry === undefined) return undefined;
+    this.#head++;
+    if (this.#head > 1024 && this.#head * 2 > this.#entries.length) {
+      this.#entries = this.#entries.slice(this.#head);
+      this.#head = 0;
+    }
+    return entry;
+  }
+}
+
+/** What the server does around a commit; implemented by server.ts. */
+export interface CommitHost {
+  outOf(connection: Connection): ByteWriter;
+  onSessionCreated(entry: InFlight): void;
+  onSessionClosed(closed: Session | null): void;
+  onAnswered(entry: InFlight, connection: Connection): void;
+  /** The txn is applied and answered: what waited behind it may run. */
+  onSettled(entry: InFlight): void;
+  onCommitted(zxid: number): void;
+  onUndecodable(zxid: number, problem: string): void;
+}
+
+/** Record head in a batch: long Adler-32, int length; one byte behind the entry. */
+const RECORD_HEAD_BYTES = 12;
+
+export class Committer {
+  readonly window = new Window();
+  readonly #tree: Tree;
+  readonly #applier: Applier;
+  readonly #host: CommitHost;
+  readonly #multiResults = new ByteWriter(1024);
+
+  constructor(tree: Tree, applier: Applier, host: CommitHost) {
+    this.#tree = tree;
+    this.#applier = applier;
+    this.#host = host;
+  }
+
+  /** Applies every txn of a durable batch. */
+  commitBatch(batch: LogBatch): void {
+    const { bytes, view, length } = batch.writer;
+    let at = 0;
+    while (at < length) {
+      const entryStart = at + RECORD_HEAD_BYTES;
+      const entryEnd = entryStart + view.getInt32(at + 8);
+      this.#commitOne(bytes, entryStart, entryEnd);
+      at = entryEnd + 1;
+    }
+  }
+
+  #commitOne(bytes: Uint8Array, start: number, end: number): void {
+    const entry = this.window.shift();
+    if (entry === undefined) {
+      this.#host.onUndecodable(-1, 'a durable txn that nobody prepared');
+      return;
+    }
+    const connection = entry.connection?.state === 'open' ? entry.connection : null;
+    const isMulti = entry.op === OP.multi && connection !== null;
+    if (isMulti) this.#multiResults.clear();
+    const problem = this.#applier.apply(bytes, start, end, isMulti ? this.#addMultiResult : null);
+    if (problem !== null) {
+      this.#host.onUndecodable(entry.zxid, problem);
+      return;
+    }
+    this.#host.onCommitted(entry.zxid);
+    if (entry.op === OP.createSession) this.#host.onSessionCreated(entry);
+    else this.#answer(entry, connection, bytes);
+  }
+
+  #answer(entry: InFlight, connection: Connection | null, bytes: Uint8Array): void {
+    if (connection !== null) {
+      this.#reply(entry, connection, bytes);
+      this.#host.onAnswered(entry, connection);
+    }
+    this.#host.onSettled(entry);
+    if (entry.op === OP.closeSession) this.#host.onSessionClosed(entry.session);
+  }
+
+  #reply(entry: InFlight, connection: Connection, bytes: Uint8Array): void {
+    const out = this.#host.outOf(connection);
+    const zxid = this.#tree.lastProcessedZxid;
+    const { part, header } = this.#applier;
+    if (header.type === OP.error) {
+      writeBareReply(out, entry.xid, zxid, part.error);
+      return;
+    }
+    const write = REPLY_BODIES.get(entry.op);
+    if (write === undefined) {
+      writeBareReply(out, entry.xid, zxid, ERROR.ok);
+      return;
+    }
+    const start = beginReply(out, entry.xid, zxid);
+    if (entry.op === OP.multi) this.#writeMultiBody(out);
+    else write(out, this.#tree, part, bytes);
+    endReply(out, start);
+  }
+
+  #writeMultiBody(out: ByteWriter): void {
+    out.raw(this.#multiResults.bytes, 0, this.#multiResults.length);
+    writeMultiEnd(out);
+  }
+
+  /** The result of one part, while the tree is as that part left it. */
+  readonly #addMultiResult = (part: PartResult, body: { readonly bytes: Uint8Array }): void => {
+    const out = this.#multiResults;
+    // In a failed multi the parts before the failing one report error entries with code 0.
+    if (part.type === OP.error) {
+      writeMultiError(out, part.error);
+      return;
+    }
+    const resultType = RESULT_TYPES.get(part.type) ?? part.type;
+    writeMultiHeader(out, resultType, ERROR.ok);
+    REPLY_BODIES.get(part.type)?.(out, this.#tree, part, body.bytes);
+  };
+}
+
+type ReplyBody = (out: ByteWriter, tree: Tree, part: PartResult, bytes: Uint8Array) => void;
+
+const replyPath: ReplyBody = (out, _tree, part, bytes) => {
+  out.bufferRange(bytes, part.pathStart, part.pathEnd);
+};
+
+const replyStat: ReplyBody = (out, tree, part) => {
+  if (part.id !== NONE) writeStat(out, tree, part.id);
+};
+
+const replyPathAndStat: ReplyBody = (out, tree, part) => {
+  if (part.id === NONE) return;
+  writePath(out, tree.store, part.id);
+  writeStat(out, tree, part.id);
+};
+
+/** Bodies of successful replies; ops that are missing here answer with the header alone. */
+const REPLY_BODIES: ReadonlyMap<number, ReplyBody> = new Map<number, ReplyBody>([
+  [OP.create, replyPath],
+  [OP.create2, replyPathAndStat],
+  [OP.createContainer, replyPathAndStat],
+  [OP.createTTL, replyPathAndStat],
+  [OP.setData, replyStat],
+  [OP.setACL, replyStat],
+  [OP.multi, () => {}],
+]);
+
+/** In a multi, every create but the plain one answers as create2. */
+const RESULT_TYPES: ReadonlyMap<number, number> = new Map<number, number>([
+  [OP.createContainer, OP.create2],
+  [OP.createTTL, OP.create2],
+]);

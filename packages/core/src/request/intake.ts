@@ -1,0 +1,175 @@
+/**
+ * Intake: bytes of a connection become requests, and each goes its way: answered now, parked behind the session's own writes,
+ * or prepared. The op table says which.
+ *
+ * Nothing a client sends may stop the server: a frame that makes no sense is answered with a code or closes its connection.
+ */
+import type { ByteReader, ByteWriter } from '@zoots/base';
+import {
+  commandWordOf,
+  ERROR,
+  OP,
+  opRow,
+  type OpRow,
+  readConnectRequest,
+  XID,
+  type ConnectRequest,
+} from '@zoots/protocol';
+import type { Connection } from '../session/connection.js';
+import type { Authenticator } from './auth.js';
+import { READ, type ReadContext } from './read.js';
+import { beginReply, endReply, failReply, writeBareReply } from './reply.js';
+import { SESSION_OPS } from './session-ops.js';
+
+const REQUEST_HEADER_BYTES = 8;
+const UNKNOWN_OP_ZXID = -1;
+
+/** What intake needs of the server. */
+export interface IntakeHost {
+  readonly nowMs: number;
+  readonly frameBytesMax: number;
+  readonly reader: ByteReader;
+  outOf(connection: Connection): ByteWriter;
+  /** May the connection's next frame be handled now? If not, it is paused. */
+  mayProceed(connection: Connection): boolean;
+  onConnectRequest(connection: Connection, request: ConnectRequest): void;
+  onCommandWord(connection: Connection, word: string, bytes: Uint8Array, start: number, end: number): void;
+  /** False: the session is gone or closing, its requests are dropped. */
+  touch(connection: Connection): boolean;
+  prepareWrite(connection: Connection, op: number, xid: number, bytes: Uint8Array, start: number, end: number): void;
+  park(connection: Connection, bytes: Uint8Array, start: number, end: number): void;
+  /** True if the request waited so long that it must be answered THROTTLEDOP. */
+  isThrottled(connection: Connection, row: OpRow): boolean;
+  onServed(connection: Connection, row: OpRow, xid: number, receivedMs: number): void;
+  close(connection: Connection): void;
+  lastZxid(): number;
+}
+
+export class Intake {
+  readonly #host: IntakeHost;
+  readonly #context: ReadContext;
+  readonly #authenticator: Authenticator;
+
+  constructor(host: IntakeHost, context: ReadContext, authenticator: Authenticator) {
+    this.#host = host;
+    this.#context = context;
+    this.#authenticator = authenticator;
+  }
+
+  /** Handles up to `framesMax` frames of what the connection has; true if more are left for another turn. */
+  process(connection: Connection, framesMax: number): boolean {
+    const frames = connection.frames;
+    for (let count = 0; count < framesMax; count++) {
+      if (connection.state === 'closed') return false;
+      if (connection.state === 'opening' || !this.#host.mayProceed(connection)) {
+        frames.keepRest();
+        return false;
+      }
+      const result = frames.next(this.#host.frameBytesMax);
+      if (result === 'more') return false;
+      if (result === 'bad-length') this.#onBadLength(connection);
+      else this.#onFrame(connection, frames.bytes, frames.start, frames.end);
+    }
+    frames.keepRest();
+    return connection.state !== 'closed' && frames.carriedBytes > 0;
+  }
+
+  #onBadLength(connection: Connection): void {
+    const word = connection.state === 'new' ? commandWordOf(connection.frames.lengthField) : undefined;
+    if (word === undefined) {
+      this.#host.close(connection);
+      return;
+    }
+    const rest = connection.frames.rest();
+    this.#host.onCommandWord(connection, word, rest.bytes, rest.start, rest.end);
+  }
+
+  #onFrame(connection: Connection, bytes: Uint8Array, start: number, end: number): void {
+    connection.packetsReceived++;
+    if (connection.state === 'new') {
+      const request = readConnectRequest(this.#host.reader.reset(bytes, start, end));
+      if (request === null) this.#host.close(connection);
+      else this.#host.onConnectRequest(connection, request);
+      return;
+    }
+    if (end - start < REQUEST_HEADER_BYTES) {
+      this.#host.close(connection);
+      return;
+    }
+    this.#onRequest(connection, bytes, start, end);
+  }
+
+  #onRequest(connection: Connection, bytes: Uint8Array, start: number, end: number): void {
+    const host = this.#host;
+    const reader = host.reader.reset(bytes, start, end);
+    const xid = reader.int32();
+    const op = reader.int32();
+    const row = opRow(op);
+    if (row?.flow === 'immediate') {
+      this.#onImmediate(connection, row, xid, reader);
+      return;
+    }
+    if (!this.#authenticator.isAdmitted(connection)) {
+      writeBareReply(host.outOf(connection), xid, 0, ERROR.sessionClosedRequireSaslAuth);
+      host.close(connection);
+      return;
+    }
+    if (!host.touch(connection)) return;
+    if (row === undefined) {
+      writeBareReply(host.outOf(connection), xid, UNKNOWN_OP_ZXID, ERROR.unimplemented);
+      host.close(connection);
+      return;
+    }
+    if (row.flow === 'write' && !host.isThrottled(connection, row)) {
+      host.prepareWrite(connection, op, xid, bytes, reader.offset, end);
+    } else if (connection.pendingWrites > 0) host.park(connection, bytes, start, end);
+    else this.serve(connection, bytes, start, end, host.nowMs);
+  }
+
+  #onImmediate(connection: Connection, row: OpRow, xid: number, reader: ByteReader): void {
+    const host = this.#host;
+    if (row.code === OP.sasl) {
+      this.#authenticator.sasl(xid, host.outOf(connection));
+      return;
+    }
+    const accepted = this.#authenticator.auth(connection, xid, reader, () => host.outOf(connection));
+    if (!accepted) host.close(connection);
+  }
+
+  /** Answers a read or session request from the tree as it is. The frame was checked when it came. */
+  serve(connection: Connection, bytes: Uint8Array, start: number, end: number, receivedMs: number): void {
+    const host = this.#host;
+    const reader = host.reader.reset(bytes, start, end);
+    const xid = reader.int32();
+    const op = reader.int32();
+    const row = opRow(op) as OpRow;
+    if (row.flow === 'write' || host.isThrottled(connection, row)) {
+      writeBareReply(host.outOf(connection), xid, host.lastZxid(), ERROR.throttledOp);
+    } else if (row.flow === 'read') this.#serveRead(connection, op, xid, reader);
+    else this.#serveSessionOp(connection, op, xid, reader);
+    host.onServed(connection, row, xid, receivedMs);
+  }
+
+  #serveRead(connection: Connection, op: number, xid: number, reader: ByteReader): void {
+    const out = this.#host.outOf(connection);
+    const frame = beginReply(out, xid, this.#host.lastZxid());
+    const read = READ.get(op) as NonNullable<ReturnType<typeof READ.get>>;
+    const code = read(this.#context, connection, reader, out);
+    if (code === ERROR.ok) endReply(out, frame);
+    else failReply(out, frame, code);
+  }
+
+  #serveSessionOp(connection: Connection, op: number, xid: number, reader: ByteReader): void {
+    const out = this.#host.outOf(connection);
+    const row = SESSION_OPS.get(op) as NonNullable<ReturnType<typeof SESSION_OPS.get>>;
+    if (!row.hasBody) {
+      const code = row.run(this.#context, connection, reader, out);
+      writeBareReply(out, op === OP.ping ? XID.ping : xid, this.#host.lastZxid(), code);
+      return;
+    }
+    const frame = beginReply(out, xid, this.#host.lastZxid());
+    const code = row.run(this.#context, connection, reader, out);
+    if (code === ERROR.ok) endReply(out, frame);
+    else failReply(out, frame, code);
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * One client connection, as the core sees it: its state, identities, position in the session's order, watches and statistics.
+ * The shell owns the socket and reads three fields after each turn: `out` (bytes to send), `closeAfterFlush`, `isPaused`.
+ */
+import { ByteWriter } from '@zoots/base';
+import { FrameReader, type Id } from '@zoots/protocol';
+import type { Session } from './session-table.js';
+
+/**
+ * - `new`: nothing received but perhaps part of the connect request; four letter words are understood.
+ * - `opening`: the session is being created; frames wait.
+ * - `open`: requests are served.
+ * - `closed`: nothing more is read; what is in `out` still goes.
+ */
+export type ConnectionState = 'new' | 'opening' | 'open' | 'closed';
+
+export class Connection {
+  readonly number: number;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly isSecure: boolean;
+  state: ConnectionState = 'new';
+  session: Session | null = null;
+  readonly identities: Id[];
+  readonly frames = new FrameReader();
+
+  /** Bytes for the client; null when there are none. The shell takes the writer away when it sends. */
+  out: ByteWriter | null = null;
+  /** In the list of connections the shell must look at. */
+  isDirty = false;
+  closeAfterFlush = false;
+  /** The shell must not read the socket. */
+  isPaused = false;
+  /** Reply bytes that the kernel has not taken yet; kept by the shell. */
+  unsentBytes = 0;
+  /** In the list of connections with frames left from an earlier turn. */
+  isBacklogged = false;
+  /** When the chunk whose frames are now being handled came (for throttled operations). */
+  chunkMs = 0;
+
+  /** The client's connect request had the readOnly byte: the response has it too. */
+  hasReadOnlyByte = false;
+
+  /** Writes prepared and not yet answered; a read waits until they are none. */
+  pendingWrites = 0;
+  /** Zxid of its latest write that was prepared. */
+  lastWriteZxid = 0;
+  /** Requests that wait behind a write of the same session, with the zxid they wait for. */
+  readonly parked: ParkedRequest[] = [];
+  parkedStart = 0;
+
+  /** Watch modes by path id, one map per table; see watch/watch-table.ts. */
+  dataWatches: Map<number, number> | null = null;
+  childWatches: Map<number, number> | null = null;
+
+  readonly acceptedMs: number;
+  readonly establishedWallMs: number;
+  packetsReceived = 0;
+  packetsSent = 0;
+  lastCxid = -1;
+  lastZxid = -1;
+  lastOperation = 'NA';
+  lastResponseMs = 0;
+  lastLatencyMs = 0;
+  minLatencyMs = -1;
+  maxLatencyMs = 0;
+  totalLatencyMs = 0;
+  requestCount = 0;
+
+  constructor(
+    number: number,
+    remoteAddress: string,
+    remotePort: number,
+    isSecure: boolean,
+    nowMs: number,
+    wallMs: number,
+  ) {
+    this.number = number;
+    this.remoteAddress = remoteAddress;
+    this.remotePort = remotePort;
+    this.isSecure = isSecure;
+    this.identities = [{ scheme: 'ip', id: remoteAddress }];
+    this.acceptedMs = nowMs;
+    this.establishedWallMs = wallMs;
+  }
+
+  get parkedCount(): number {
+    return this.parked.length - this.parkedStart;
+  }
+
+  addIdentity(identity: Id): void {
+    const known = this.identities.some((one) => one.scheme === identity.scheme && one.id === identity.id);
+    if (!known) this.identities.push(identity);
+  }
+
+  resetStatistics(): void {
+    this.packetsReceived = 0;
+    this.packetsSent = 0;
+    this.requestCount = 0;
+    this.minLatencyMs = -1;
+    this.maxLatencyMs = 0;
+    this.totalLatencyMs = 0;
+    this.lastOperation = 'NA';
+    this.lastCxid = -1;
+    this.lastZxid = -1;
+    this.lastResponseMs = 0;
+    this.lastLatencyMs = 0;
+  }
+}
+
+/** A request that waits for an earlier write of its session: its frame's bytes are its own copy. */
+export interface ParkedRequest {
+  readonly frame: Uint8Array;
+  /** The write it waits for. */
+  readonly afterZxid: number;
+  readonly receivedMs: number;
+}
+
+/** Writers given out per connection and turn, and taken back when the kernel has their bytes. */
+export class WriterPool {
+  readonly #free: ByteWriter[] = [];
+
+  take(): ByteWriter {
+    return this.#free.pop() ?? new ByteWriter(4096);
+  }
+
+  give(writer: ByteWriter): void {
+    writer.clear();
+    // Writers that grew for a big reply are left to the collector.
+    if (writer.bytes.length <= 65536 && this.#free.length < 1024) this.#free.push(writer);
+  }
+}

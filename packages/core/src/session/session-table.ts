@@ -1,0 +1,171 @@
+/**
+ * Sessions and when they end. Activity at t with timeout T keeps a session until the tick after t + T:
+ * ((t + T) / tick + 1) * tick. All sessions of a bucket expire together. A closing session is touched no more.
+ * Source: the sheet `semantics.md` section 9.
+ */
+import { Int64Map } from '@zoots/base';
+import type { Connection } from './connection.js';
+
+export class Session {
+  readonly high: number;
+  readonly low: number;
+  timeoutMs: number;
+  connection: Connection | null = null;
+  /** Its createSession is applied: it belongs to the database and to snapshots. */
+  isApplied = false;
+  /** Its closeSession is on the way: no request of it is taken any more. */
+  isClosing = false;
+  /** When its bucket expires, in monotonic milliseconds; 0 while it has none. */
+  expiryMs = 0;
+  /** Ids of ephemerals prepared and not yet applied. */
+  pendingCreates: Set<number> | null = null;
+
+  constructor(high: number, low: number, timeoutMs: number) {
+    this.high = high;
+    this.low = low;
+    this.timeoutMs = timeoutMs;
+  }
+}
+
+/** Top byte of ids the server must not give: it marks TTL owners. */
+const ID_COUNTER_HIGH_MASK = 0xffffff;
+
+export class SessionTable {
+  readonly #sessions = new Int64Map<Session>();
+  readonly #buckets = new Map<number, Set<Session>>();
+  readonly #tickMs: number;
+  #nextHigh: number;
+  #nextLow: number;
+  #earliestMs = Number.POSITIVE_INFINITY;
+
+  /** `wallMs` starts the ids: server id in the top byte, then 40 bits of time and a counter's 16. */
+  constructor(serverId: number, tickMs: number, wallMs: number) {
+    this.#tickMs = tickMs;
+    // ((wallMs << 24) unsigned>> 8) | (serverId << 56): bits 0..39 of the time land in bits 16..55.
+    const time40 = wallMs % 0x10000000000;
+    this.#nextHigh = ((serverId & 0xff) << 24) | (Math.floor(time40 / 65536) & ID_COUNTER_HIGH_MASK);
+    this.#nextLow = ((time40 % 65536) << 16) | 0;
+  }
+
+  get count(): number {
+    return this.#sessions.size;
+  }
+
+  get(high: number, low: number): Session | undefined {
+    return this.#sessions.get(high, low);
+  }
+
+  all(): Generator<Session> {
+    return this.#sessions.values();
+  }
+
+  /** A session under a fresh id. */
+  create(timeoutMs: number, nowMs: number): Session {
+    do this.#advance();
+    while (this.#sessions.get(this.#nextHigh, this.#nextLow) !== undefined);
+    return this.add(this.#nextHigh, this.#nextLow, timeoutMs, nowMs);
+  }
+
+  #advance(): void {
+    this.#nextLow = (this.#nextLow + 1) | 0;
+    if (this.#nextLow === 0) {
+      this.#nextHigh = (this.#nextHigh & 0xff000000) | ((this.#nextHigh + 1) & ID_COUNTER_HIGH_MASK);
+    }
+  }
+
+  /** A session known from a txn or snapshot (an existing one gets the timeout). */
+  add(high: number, low: number, timeoutMs: number, nowMs: number): Session {
+    let session = this.#sessions.get(high, low);
+    if (session === undefined) {
+      session = new Session(high, low, timeoutMs);
+      this.#sessions.set(high, low, session);
+    }
+    session.timeoutMs = timeoutMs;
+    this.touch(session, nowMs);
+    return session;
+  }
+
+  /** False if the session is closing. */
+  touch(session: Session, nowMs: number): boolean {
+    if (session.isClosing) return false;
+    const expiryMs = (Math.floor((nowMs + session.timeoutMs) / this.#tickMs) + 1) * this.#tickMs;
+    if (expiryMs !== session.expiryMs) this.#moveTo(session, expiryMs);
+    return true;
+  }
+
+  #moveTo(session: Session, expiryMs: number): void {
+    this.#leaveBucket(session);
+    session.expiryMs = expiryMs;
+    let bucket = this.#buckets.get(expiryMs);
+    if (bucket === undefined) {
+      bucket = new Set();
+      this.#buckets.set(expiryMs, bucket);
+      if (expiryMs < this.#earliestMs) this.#earliestMs = expiryMs;
+    }
+    bucket.add(session);
+  }
+
+  #leaveBucket(session: Session): void {
+    const bucket = this.#buckets.get(session.expiryMs);
+    if (bucket === undefined) return;
+    bucket.delete(session);
+    if (bucket.size > 0) return;
+    this.#buckets.delete(session.expiryMs);
+    if (session.expiryMs === this.#earliestMs) this.#findEarliest();
+  }
+
+  #findEarliest(): void {
+    this.#earliestMs = Number.POSITIVE_INFINITY;
+    for (const expiryMs of this.#buckets.keys()) if (expiryMs < this.#earliestMs) this.#earliestMs = expiryMs;
+  }
+
+  /** When the next bucket expires; infinity if there is none. */
+  get nextExpiryMs(): number {
+    return this.#earliestMs;
+  }
+
+  /** Sessions whose time is up, each marked closing and out of its bucket; the caller submits their closeSession. */
+  takeExpired(nowMs: number): Session[] {
+    const expired: Session[] = [];
+    while (this.#earliestMs <= nowMs) {
+      for (const session of this.#buckets.get(this.#earliestMs) ?? []) expired.push(session);
+      this.#buckets.delete(this.#earliestMs);
+      this.#findEarliest();
+    }
+    for (const session of expired) {
+      session.isClosing = true;
+      session.expiryMs = 0;
+    }
+    return expired;
+  }
+
+  /** From here on nothing of the session is taken; it stays in the table until its closeSession is applied. */
+  markClosing(session: Session): void {
+    session.isClosing = true;
+    this.#leaveBucket(session);
+    session.expiryMs = 0;
+  }
+
+  remove(session: Session): void {
+    this.#leaveBucket(session);
+    this.#sessions.delete(session.high, session.low);
+  }
+
+  clear(): void {
+    this.#sessions.clear();
+    this.#buckets.clear();
+    this.#earliestMs = Number.POSITIVE_INFINITY;
+  }
+
+  /** After a restart every session has its full timeout again. */
+  touchAll(nowMs: number): void {
+    for (const session of this.#sessions.values()) this.touch(session, nowMs);
+  }
+
+  /** Buckets in order, for `dump`: when each expires and who is in it. */
+  buckets(): { readonly expiryMs: number; readonly sessions: readonly Session[] }[] {
+    return [...this.#buckets.entries()]
+      .sort((left, right) => left[0] - right[0])
+      .map(([expiryMs, sessions]) => ({ expiryMs, sessions: [...sessions] }));
+  }
+}

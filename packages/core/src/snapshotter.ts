@@ -1,0 +1,161 @@
+/**
+ * When a snapshot is taken, and its life: the log is rolled, the walk goes on in slices at the end of turns, the file is
+ * finished by the writer. One at a time. A failed snapshot is no disaster (the log has everything); a new one is tried later.
+ */
+import { type Logger, logLevels, type Prng } from '@zoots/base';
+import { formatZxid } from '@zoots/protocol';
+import { type Disk, type DiskError, type GzipPort, SnapshotWriter, type TxnLog } from '@zoots/storage';
+import { SNAPSHOT_BACKLOG_BYTES_MAX, SNAPSHOT_SLICE_BYTES } from './limits.js';
+import type { CoreConfig } from './ports.js';
+import type { SessionTable } from './session/session-table.js';
+import { SnapshotWalk } from './tree/snapshot-walk.js';
+import type { Tree } from './tree/tree.js';
+
+const MARK_MAX = 0xffffff;
+
+export interface SnapshotterParts {
+  readonly disk: Disk;
+  readonly gzip: GzipPort | null;
+  readonly logger: Logger;
+  readonly prng: Prng;
+  readonly tree: Tree;
+  readonly sessions: SessionTable;
+}
+
+export class Snapshotter {
+  readonly #config: CoreConfig;
+  readonly #parts: SnapshotterParts;
+  #mark = 0;
+  #walk: SnapshotWalk | null = null;
+  #writer: SnapshotWriter | null = null;
+  #isFinishing = false;
+  #txnsSince = 0;
+  #bytesSince = 0;
+  #txnsUntilNext = 0;
+  #bytesUntilNext = 0;
+  #onDone: ((error: DiskError | null) => void) | null = null;
+  /** Snapshots completed since the start, and the zxid of the latest (-1: none). */
+  completedCount = 0;
+  lastZxid = -1;
+  failedCount = 0;
+
+  constructor(config: CoreConfig, parts: SnapshotterParts) {
+    this.#config = config;
+    this.#parts = parts;
+    this.#drawThresholds();
+  }
+
+  /** A random half to all of the configured counts, so that an ensemble's servers do not all snapshot at once. */
+  #drawThresholds(): void {
+    const { snapCount, snapSizeLimitBytes } = this.#config;
+    const half = Math.max(1, Math.floor(snapCount / 2));
+    this.#txnsUntilNext = half + this.#parts.prng.below(half);
+    const halfBytes = Math.floor(snapSizeLimitBytes / 2);
+    this.#bytesUntilNext =
+      snapSizeLimitBytes > 0 ? halfBytes + Math.floor(this.#parts.prng.below(1024) * (halfBytes / 1024)) : Infinity;
+    this.#txnsSince = 0;
+    this.#bytesSince = 0;
+  }
+
+  get isRunning(): boolean {
+    return this.#walk !== null || this.#isFinishing;
+  }
+
+  /** More of the walk can be written at once: another turn is wanted. */
+  get hasWork(): boolean {
+    return this.#walk !== null && (this.#writer?.backlogBytes ?? 0) < SNAPSHOT_BACKLOG_BYTES_MAX;
+  }
+
+  /** A batch was committed: is it time? */
+  onCommitted(txnCount: number, byteCount: number, log: TxnLog): void {
+    this.#txnsSince += txnCount;
+    this.#bytesSince += byteCount;
+    if (this.isRunning) return;
+    if (this.#txnsSince >= this.#txnsUntilNext || this.#bytesSince >= this.#bytesUntilNext) this.start(log, null);
+  }
+
+  /** The log had so many txns behind its snapshot when it was loaded. */
+  onRecovered(txnCount: number): void {
+    this.#txnsSince = txnCount;
+  }
+
+  /** Begins a snapshot of the tree as it is now. `log` starts a new file with the next batch. */
+  start(log: TxnLog | null, onDone: ((error: DiskError | null) => void) | null): void {
+    const { disk, gzip, tree, sessions } = this.#parts;
+    this.#drawThresholds();
+    log?.rollNext();
+    this.#mark = this.#mark >= MARK_MAX ? 1 : this.#mark + 1;
+    this.#onDone = onDone;
+    this.#writer = new SnapshotWriter(
+      disk,
+      {
+        directory: `${this.#config.dataDir}/version-2`,
+        compression: this.#config.snapshotCompression,
+        gzip,
+        hasDigest: this.#config.digestEnabled,
+        hasZxidTrailer: this.#config.serializeLastProcessedZxid && this.#config.digestEnabled,
+      },
+      tree.lastProcessedZxid,
+    );
+    this.#walk = new SnapshotWalk(tree, sessions, this.#writer, this.#mark);
+    this.#log(logLevels.info, 'snapshot started');
+  }
+
+  /** One slice; called at the end of a turn. */
+  step(): void {
+    const walk = this.#walk;
+    const writer = this.#writer;
+    if (walk === null || writer === null) return;
+    if (writer.error !== null) {
+      this.#end(writer.error);
+      return;
+    }
+    if (writer.backlogBytes >= SNAPSHOT_BACKLOG_BYTES_MAX) return;
+    const isComplete = walk.step(SNAPSHOT_SLICE_BYTES);
+    writer.pump();
+    if (!isComplete) return;
+    walk.end();
+    this.#walk = null;
+    this.#isFinishing = true;
+    writer.finish(walk.digest.zxid, walk.digest.high, walk.digest.low, (error) => this.#finished(walk.zxid, error));
+  }
+
+  #finished(zxid: number, error: DiskError | null): void {
+    if (error === null) {
+      this.completedCount++;
+      this.lastZxid = zxid;
+      this.#log(logLevels.info, 'snapshot written');
+    }
+    this.#end(error);
+  }
+
+  #end(error: DiskError | null): void {
+    const writer = this.#writer;
+    this.#walk?.end();
+    this.#walk = null;
+    this.#isFinishing = false;
+    if (error !== null) {
+      this.failedCount++;
+      this.#parts.logger.log(logLevels.warn, 'snapshot failed', { reason: error.message });
+      writer?.abort(() => {});
+    }
+    this.#writer = null;
+    const onDone = this.#onDone;
+    this.#onDone = null;
+    onDone?.(error);
+  }
+
+  /** The server stops: an unfinished snapshot is dropped. */
+  stop(): void {
+    this.#walk?.end();
+    this.#walk = null;
+    if (!this.#isFinishing) this.#writer?.abort(() => {});
+  }
+
+  #log(level: number, event: string): void {
+    this.#parts.logger.log(level, event, {
+      file: this.#writer?.name ?? '',
+      zxid: formatZxid(this.#parts.tree.lastProcessedZxid),
+    });
+  }
+}

@@ -1,0 +1,394 @@
+/**
+ * The tree as the txns made it: create, delete, setData, setACL at apply level. Knows nothing of sessions' liveness,
+ * permissions or clients; decides nothing that a txn has not decided already.
+ *
+ * Every change passes {@link Tree.#beforeChange}, which lets a running snapshot keep the row as it was, and is mirrored in
+ * the digest, the lists of owners, and the quota usage.
+ *
+ * Read next: request/apply.ts (the only writer), tree/snapshot-walk.ts.
+ */
+import { ERROR, lastSlash, READ_ACL_UNSAFE, writeAcls } from '@zoots/protocol';
+import { assert, ByteWriter, encodeUtf8, highOf, lowOf, pairToNumber } from '@zoots/base';
+import { ACL_OPEN, AclTable } from './acl-table.js';
+import { DigestSum, NodeDigest } from './digest.js';
+import { Ephemerals, type OwnerRules, ownerKind } from './ephemerals.js';
+import { QuotaTable } from './quota.js';
+import { F, NONE, ROOT, ZnodeStore } from './znode-store.js';
+
+/** Content of znodes above this size has its CRC kept, so that touching their stat stays cheap. */
+const CONTENT_CRC_KEPT_BYTES = 1024;
+
+/** Told before a row changes or goes, and after one came. Implemented by the snapshot walk. */
+export interface ChangeListener {
+  beforeChange(id: number): void;
+  afterCreate(id: number): void;
+}
+
+export interface TreeOptions extends OwnerRules {
+  /** See {@link ZnodeStore}. */
+  readonly hashSeed: number;
+  readonly digestEnabled: boolean;
+}
+
+export class Tree {
+  readonly store: ZnodeStore;
+  readonly acls = new AclTable();
+  readonly ephemerals = new Ephemerals();
+  /** Ids of container znodes, and of znodes with a time to live. */
+  readonly containers = new Set<number>();
+  readonly ttls = new Set<number>();
+  readonly quotas: QuotaTable;
+  readonly digest = new DigestSum();
+  readonly nodeDigest = new NodeDigest();
+  readonly options: TreeOptions;
+  lastProcessedZxid = 0;
+  listener: ChangeListener | null = null;
+  /** The id the last {@link create} made or found. */
+  lastId = NONE;
+  readonly #contentCrcs = new Map<number, number>();
+
+  constructor(options: TreeOptions) {
+    this.options = options;
+    this.store = new ZnodeStore(options.hashSeed);
+    this.quotas = new QuotaTable(this.store);
+    this.quotas.writeUsage = (id, text) => this.#writeQuotaUsage(id, text);
+  }
+
+  /** Forgets everything: a load begins. */
+  clear(): void {
+    this.store.clear();
+    this.acls.clear();
+    this.ephemerals.clear();
+    this.containers.clear();
+    this.ttls.clear();
+    this.quotas.clear();
+    this.#contentCrcs.clear();
+    this.digest.set(0, 0);
+    this.lastProcessedZxid = 0;
+  }
+
+  /** The tree of an empty database: the root, /zookeeper, /zookeeper/quota, /zookeeper/config. */
+  addSystemNodes(): void {
+    this.#addSystemNode('/', NONE);
+    const zookeeper = this.#addSystemNode('/zookeeper', ROOT);
+    this.#addSystemNode('/zookeeper/quota', zookeeper);
+    this.addConfigNode();
+  }
+
+  /** Snapshots up to 3.4 lack /zookeeper/config: it is added after the load. */
+  addConfigNode(): void {
+    const path = encodeUtf8('/zookeeper/config');
+    const known = this.store.find(path, 0, path.length);
+    if (known !== NONE && this.store.isPresent(known)) return;
+    const parentPath = encodeUtf8('/zookeeper');
+    const parent = this.store.find(parentPath, 0, parentPath.length);
+    if (parent === NONE || !this.store.isPresent(parent)) return;
+    const config = this.#addSystemNode('/zookeeper/config', parent);
+    const acl = new ByteWriter();
+    writeAcls(acl, READ_ACL_UNSAFE);
+    this.store.set(config, F.acl, this.acls.intern(acl.bytes, 0, acl.length));
+    this.store.set(config, F.aversion, -1);
+  }
+
+  #addSystemNode(path: string, parent: number): number {
+    const bytes = encodeUtf8(path);
+    const id = this.store.intern(bytes, 0, bytes.length);
+    this.store.attach(id, parent);
+    this.store.set(id, F.acl, ACL_OPEN);
+    this.store.setData(id, bytes, 0, 0);
+    this.#digestAdd(id);
+    return id;
+  }
+
+  // ---- lookups ----
+
+  /** The id of a znode that is present, or NONE. */
+  find(bytes: Uint8Array, start: number, end: number): number {
+    const id = this.store.find(bytes, start, end);
+    return id !== NONE && this.store.isPresent(id) ? id : NONE;
+  }
+
+  ownerKindOf(id: number): ReturnType<typeof ownerKind> {
+    return ownerKind(this.store.get(id, F.owner), this.store.get(id, F.owner + 1), this.options);
+  }
+
+  // ---- changes ----
+
+  /**
+   * Adds a znode. `ownerHigh/Low` is its ephemeralOwner (0: persistent). Returns an error code: noNode (no parent),
+   * nodeExists (then `lastId` is the znode that is there).
+   */
+  create(
+    bytes: Uint8Array,
+    pathStart: number,
+    pathEnd: number,
+    dataStart: number,
+    dataEnd: number,
+    acl: number,
+    ownerHigh: number,
+    ownerLow: number,
+    parentCversion: number,
+    zxid: number,
+    timeHigh: number,
+    timeLow: number,
+  ): number {
+    const store = this.store;
+    const parent = this.#parentOf(bytes, pathStart, pathEnd);
+    if (parent === NONE) {
+      this.lastId = NONE;
+      return ERROR.noNode;
+    }
+    const id = store.intern(bytes, pathStart, pathEnd);
+    this.lastId = id;
+    if (store.isPresent(id)) return ERROR.nodeExists;
+    this.#raiseParent(parent, parentCversion, zxid);
+    store.attach(id, parent);
+    this.#setFreshStat(id, zxid, timeHigh, timeLow, ownerHigh, ownerLow);
+    store.set(id, F.acl, acl);
+    this.acls.retain(acl);
+    store.setData(id, bytes, dataStart, dataEnd);
+    this.#own(id);
+    this.#digestAdd(id);
+    this.listener?.afterCreate(id);
+    this.quotas.onCreated(id);
+    return ERROR.ok;
+  }
+
+  #parentOf(bytes: Uint8Array, pathStart: number, pathEnd: number): number {
+    const slash = lastSlash(bytes, pathStart, pathEnd);
+    return slash < 0 ? NONE : this.find(bytes, pathStart, slash === pathStart ? slash + 1 : slash);
+  }
+
+  #setFreshStat(id: number, zxid: number, timeHigh: number, timeLow: number, ownerHigh: number, ownerLow: number): void {
+    const page = this.store.page(id);
+    const at = this.store.rowAt(id);
+    const high = highOf(zxid);
+    const low = lowOf(zxid);
+    page[at + F.czxid] = high;
+    page[at + F.czxid + 1] = low;
+    page[at + F.mzxid] = high;
+    page[at + F.mzxid + 1] = low;
+    page[at + F.pzxid] = high;
+    page[at + F.pzxid + 1] = low;
+    page[at + F.ctime] = timeHigh;
+    page[at + F.ctime + 1] = timeLow;
+    page[at + F.mtime] = timeHigh;
+    page[at + F.mtime + 1] = timeLow;
+    page[at + F.version] = 0;
+    page[at + F.cversion] = 0;
+    page[at + F.aversion] = 0;
+    page[at + F.owner] = ownerHigh;
+    page[at + F.owner + 1] = ownerLow;
+  }
+
+  /**
+   * A child came: the parent's cversion and pzxid follow the txn, unless they are ahead already (a replay over a snapshot).
+   * -1 means one more than the parent has (logs up to 3.3).
+   */
+  #raiseParent(parent: number, parentCversion: number, zxid: number): void {
+    const store = this.store;
+    const current = store.get(parent, F.cversion);
+    const next = parentCversion === -1 ? (current + 1) | 0 : parentCversion;
+    // Compared as Java does: a wrapped counter (2^31 creations) stays where it is.
+    if (next <= current) return;
+    const content = this.#beforeStatChange(parent);
+    store.set(parent, F.cversion, next);
+    store.set(parent, F.pzxid, highOf(zxid));
+    store.set(parent, F.pzxid + 1, lowOf(zxid));
+    this.#afterStatChange(parent, content);
+  }
+
+  /** Replaying a create of a znode that a snapshot has already: only the parent may still be behind. */
+  raiseParentOf(bytes: Uint8Array, pathStart: number, pathEnd: number, parentCversion: number, zxid: number): void {
+    const parent = this.#parentOf(bytes, pathStart, pathEnd);
+    if (parent !== NONE) this.#raiseParent(parent, parentCversion, zxid);
+  }
+
+  /** Replaces the ACL list; takes over the reference that the caller's intern took. */
+  replaceAcl(id: number, acl: number): void {
+    this.listener?.beforeChange(id);
+    this.acls.release(this.store.get(id, F.acl));
+    this.store.set(id, F.acl, acl);
+  }
+
+  /** Removes a childless znode. Error codes: noNode, notEmpty (then nothing was changed). */
+  delete(id: number, zxid: number): number {
+    const store = this.store;
+    if (store.get(id, F.childCount) !== 0) return ERROR.notEmpty;
+    assert(id !== ROOT, 'the root is never deleted');
+    this.listener?.beforeChange(id);
+    this.quotas.onDeleting(id);
+    this.#digestSubtract(id);
+    this.#disown(id);
+    this.acls.release(store.get(id, F.acl));
+    this.#contentCrcs.delete(id);
+    const parent = store.get(id, F.parent);
+    this.#raisePzxid(parent, zxid);
+    store.detach(id);
+    return ERROR.ok;
+  }
+
+  /** Also when the znode itself is gone already (a replay), its parent's pzxid follows. */
+  raisePzxidOfParent(bytes: Uint8Array, pathStart: number, pathEnd: number, zxid: number): void {
+    const parent = this.#parentOf(bytes, pathStart, pathEnd);
+    if (parent !== NONE) this.#raisePzxid(parent, zxid);
+  }
+
+  #raisePzxid(parent: number, zxid: number): void {
+    const store = this.store;
+    if (pairToNumber(store.get(parent, F.pzxid), store.get(parent, F.pzxid + 1)) >= zxid) return;
+    const content = this.#beforeStatChange(parent);
+    store.set(parent, F.pzxid, highOf(zxid));
+    store.set(parent, F.pzxid + 1, lowOf(zxid));
+    this.#afterStatChange(parent, content);
+  }
+
+  setData(
+    id: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    version: number,
+    zxid: number,
+    timeHigh: number,
+    timeLow: number,
+  ): void {
+    const store = this.store;
+    this.listener?.beforeChange(id);
+    const oldBytes = Math.max(store.dataLength(id), 0);
+    this.#digestSubtract(id);
+    this.#contentCrcs.delete(id);
+    store.setData(id, bytes, start, end);
+    const page = store.page(id);
+    const at = store.rowAt(id);
+    page[at + F.version] = version;
+    page[at + F.mzxid] = highOf(zxid);
+    page[at + F.mzxid + 1] = lowOf(zxid);
+    page[at + F.mtime] = timeHigh;
+    page[at + F.mtime + 1] = timeLow;
+    this.#digestAdd(id);
+    this.quotas.onDataChanged(id, Math.max(store.dataLength(id), 0) - oldBytes);
+  }
+
+  /** Takes over the reference that the caller's intern took. */
+  setAcl(id: number, acl: number, aversion: number): void {
+    this.replaceAcl(id, acl);
+    const content = this.#beforeStatChange(id);
+    this.store.set(id, F.aversion, aversion);
+    this.#afterStatChange(id, content);
+  }
+
+  /** The usage a server keeps in a quota's statistics znode: changed in place, without zxid, version or watch. */
+  #writeQuotaUsage(id: number, text: Uint8Array): void {
+    this.listener?.beforeChange(id);
+    this.store.setData(id, text, 0, text.length);
+  }
+
+  // ---- digest ----
+
+  #beforeStatChange(id: number): number {
+    this.listener?.beforeChange(id);
+    if (!this.options.digestEnabled || this.store.isUnderSystem(id)) return 0;
+    const content = this.contentCrcOf(id);
+    this.digest.subtract(this.nodeDigest.ofRowWith(this.store, id, content));
+    return content;
+  }
+
+  #afterStatChange(id: number, content: number): void {
+    if (!this.options.digestEnabled || this.store.isUnderSystem(id)) return;
+    this.digest.add(this.nodeDigest.ofRowWith(this.store, id, content));
+  }
+
+  #digestAdd(id: number): void {
+    if (!this.options.digestEnabled || this.store.isUnderSystem(id)) return;
+    this.digest.add(this.nodeDigest.ofRowWith(this.store, id, this.contentCrcOf(id)));
+  }
+
+  #digestSubtract(id: number): void {
+    if (!this.options.digestEnabled || this.store.isUnderSystem(id)) return;
+    this.digest.subtract(this.nodeDigest.ofRowWith(this.store, id, this.contentCrcOf(id)));
+  }
+
+  /** CRC-32 over path and data of a znode that is present. */
+  contentCrcOf(id: number): number {
+    const store = this.store;
+    const length = store.dataLength(id);
+    if (length <= CONTENT_CRC_KEPT_BYTES) {
+      const start = length < 0 ? -1 : store.dataStart(id);
+      return this.nodeDigest.contentCrc(store, id, store.dataChunk(id), start, start + length);
+    }
+    let crc = this.#contentCrcs.get(id);
+    if (crc === undefined) {
+      const start = store.dataStart(id);
+      crc = this.nodeDigest.contentCrc(store, id, store.dataChunk(id), start, start + length);
+      this.#contentCrcs.set(id, crc);
+    }
+    return crc;
+  }
+
+  // ---- owners ----
+
+  #own(id: number): void {
+    const high = this.store.get(id, F.owner);
+    const low = this.store.get(id, F.owner + 1);
+    const kind = ownerKind(high, low, this.options);
+    if (kind === 'session') this.ephemerals.add(high, low, id);
+    else if (kind === 'container') this.containers.add(id);
+    else if (kind === 'ttl') this.ttls.add(id);
+  }
+
+  #disown(id: number): void {
+    const high = this.store.get(id, F.owner);
+    const low = this.store.get(id, F.owner + 1);
+    const kind = ownerKind(high, low, this.options);
+    if (kind === 'session') this.ephemerals.remove(high, low, id);
+    else if (kind === 'container') this.containers.delete(id);
+    else if (kind === 'ttl') this.ttls.delete(id);
+  }
+
+  // ---- loading ----
+
+  /**
+   * A znode of a snapshot, in any order with parents first. The path of the root is empty there. `stat` is where its
+   * StatPersisted begins. False if the parent is missing or the ACL list unknown.
+   */
+  load(
+    bytes: Uint8Array,
+    pathStart: number,
+    pathEnd: number,
+    dataStart: number,
+    dataEnd: number,
+    acl: number,
+    view: DataView,
+    stat: number,
+  ): boolean {
+    const store = this.store;
+    const isRoot = pathStart === pathEnd;
+    const parent = isRoot ? NONE : this.#parentOf(bytes, pathStart, pathEnd);
+    if (!isRoot && parent === NONE) return false;
+    if (!this.acls.has(acl)) return false;
+    const id = isRoot ? ROOT : store.intern(bytes, pathStart, pathEnd);
+    if (store.isPresent(id)) return false;
+    store.attach(id, parent);
+    const page = store.page(id);
+    const at = store.rowAt(id);
+    for (let i = 0; i < 15; i++) page[at + F.czxid + i] = view.getInt32(stat + i * 4);
+    page[at + F.acl] = acl;
+    this.acls.retain(acl);
+    store.setData(id, bytes, dataStart, dataEnd);
+    this.#own(id);
+    this.#digestAdd(id);
+    return true;
+  }
+
+  /** After a load: lists that nobody uses go, and the quotas are read from their znodes. */
+  finishLoad(): void {
+    this.acls.dropUnused();
+    this.quotas.rebuild();
+  }
+
+  /** Number of znodes as Apache counts them: the root twice (as "" and as "/"). */
+  get nodeCount(): number {
+    return this.store.presentCount + 1;
+  }
+}
