@@ -9,6 +9,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { damageSweep } from './crash/damage.js';
 import { diskFaults } from './crash/disk-faults.js';
 import { killLoop } from './crash/kill-loop.js';
 import { powerCuts } from './crash/power-cuts.js';
@@ -49,6 +50,8 @@ const chapters: Readonly<Record<string, Chapter>> = {
     }),
   fault: ({ kind, workDir, ci, seed }) =>
     diskFaults({ kind, workDir: join(workDir, 'fault'), rounds: ci ? 5 : 25, seed }),
+  damage: ({ kind, workDir, ci, seed }) =>
+    damageSweep({ kind, workDir: join(workDir, 'damage'), samples: ci ? 10 : 100, seed }),
 };
 
 async function main(): Promise<number> {
