@@ -23,8 +23,9 @@ export class ChunkReader {
 
   constructor(file: DiskFile, chunkBytes = CHUNK_BYTES) {
     this.#file = file;
-    this.#chunkBytes = chunkBytes;
-    this.bytes = new Uint8Array(2 * chunkBytes);
+    // One byte more than the file, so that the first read tells that it has ended.
+    this.#chunkBytes = Math.min(chunkBytes, file.sizeBytes + 1);
+    this.bytes = new Uint8Array(2 * this.#chunkBytes);
     this.view = new DataView(this.bytes.buffer);
   }
 
@@ -76,7 +77,8 @@ export function findLastNonZero(
   offset: number,
   done: (error: DiskError | null, lastNonZero: number) => void,
 ): void {
-  const bytes = new Uint8Array(4 * CHUNK_BYTES);
+  const left = Math.max(0, file.sizeBytes - offset);
+  const bytes = new Uint8Array(Math.min(4 * CHUNK_BYTES, 4 * Math.ceil((left + 1) / 4)));
   const words = new Int32Array(bytes.buffer);
   let position = offset;
   let found = -1;

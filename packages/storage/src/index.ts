@@ -5,6 +5,7 @@ export * from './epoch-file.js';
 export * from './file-names.js';
 export * from './log-reader.js';
 export * from './memory-disk.js';
+export * from './recording-sink.js';
 export * from './recovery.js';
 export * from './recovery-errors.js';
 export * from './retention.js';
