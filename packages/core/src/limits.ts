@@ -23,6 +23,8 @@ export const REQUESTS_PER_CONNECTION_MAX = 4096;
 /** Bytes a snapshot may encode in one turn, and may have waiting for the disk. */
 export const SNAPSHOT_SLICE_BYTES = 128 * 1024;
 export const SNAPSHOT_BACKLOG_BYTES_MAX = 4 * 1024 * 1024;
+/** How soon a snapshot that waits for the disk is looked at again. */
+export const SNAPSHOT_POLL_MS = 2;
 /** Znodes looked at for a container or TTL in one turn. */
 export const EXPIRY_SLICE_COUNT = 2000;
 /** Entries of the digest log (`hash`), one for each zxid that this interval divides. */

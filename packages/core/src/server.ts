@@ -17,7 +17,13 @@ import { ByteReader, type ByteWriter, logLevels } from '@zoots/base';
 import { type ConnectRequest, formatZxid, OP, type OpRow, writeConnectResponse } from '@zoots/protocol';
 import { describeRecoveryError, type DiskError, type LogBatch, recover, type RecoveryResult, TxnLog } from '@zoots/storage';
 import { Expiry } from './expiry.js';
-import { FRAMES_PER_TURN_MAX, OUT_BYTES_MAX, REQUEST_BYTES_IN_FLIGHT_MAX, REQUESTS_PER_CONNECTION_MAX } from './limits.js';
+import {
+  FRAMES_PER_TURN_MAX,
+  OUT_BYTES_MAX,
+  REQUEST_BYTES_IN_FLIGHT_MAX,
+  REQUESTS_PER_CONNECTION_MAX,
+  SNAPSHOT_POLL_MS,
+} from './limits.js';
 import { Loader } from './loader.js';
 import type { CoreConfig, Ports } from './ports.js';
 import { AclChecker } from './request/acl-check.js';
@@ -278,7 +284,9 @@ export class Server {
 
   /** When time alone gives the server something to do; the shell then calls {@link tick}. */
   get deadlineMs(): number {
-    return this.state === 'serving' ? this.#expiry.deadlineMs : Number.POSITIVE_INFINITY;
+    const deadlineMs = this.state === 'serving' ? this.#expiry.deadlineMs : Number.POSITIVE_INFINITY;
+    // A snapshot that waits for the disk is looked after by time: its writer has nobody to tell.
+    return this.snapshotter.isRunning ? Math.min(deadlineMs, this.nowMs + SNAPSHOT_POLL_MS) : deadlineMs;
   }
 
   tick(): void {

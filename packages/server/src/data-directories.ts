@@ -2,8 +2,8 @@
  * Before a server starts: its directories exist, can be written, and are ours alone. Every refusal is one line and exit
  * code 3.
  */
-import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { ServerConfig } from './config/server-config.js';
 import { type DataDirectoryLock, DirectoryInUseError, lockDataDirectories } from './data-directory-lock.js';
 import { exitCodes } from './exit-codes.js';
@@ -32,7 +32,7 @@ function prepareDirectory(key: string, directory: string, autocreate: boolean): 
       );
     }
     try {
-      mkdirSync(versioned, { recursive: true });
+      makeDirectories(versioned);
     } catch (cause) {
       throw refusal(`${key} ${directory} cannot be created: ${reasonOf(cause)}`, cause);
     }
@@ -42,6 +42,20 @@ function prepareDirectory(key: string, directory: string, autocreate: boolean): 
       accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
     } catch (cause) {
       throw refusal(`${key} ${path} is not writable for this user: ${reasonOf(cause)}`, cause);
+    }
+  }
+}
+
+/** As mkdirSync's `recursive`, which never returns where the parent exists and cannot have children (/proc). */
+function makeDirectories(path: string): void {
+  const missing: string[] = [];
+  for (let at = path; !existsSync(at); at = dirname(at)) missing.push(at);
+  for (const directory of missing.reverse()) {
+    try {
+      mkdirSync(directory);
+    } catch (error) {
+      // Another start may have made it in the meantime.
+      if ((error as { code?: string }).code !== 'EEXIST' || !statSync(directory).isDirectory()) throw error;
     }
   }
 }

@@ -114,8 +114,8 @@ function sourcesOf(parsed: ServerWords): ConfigSources {
 
 /** The server's own modules are many: they are loaded once the configuration is known to be good. */
 async function loadServer(): Promise<StartServer> {
-  const assemble: string = '@zoots/server/assemble';
-  return ((await import(assemble)) as { startServer: StartServer }).startServer;
+  const { startServer } = await import('@zoots/server/assemble');
+  return startServer;
 }
 
 function announceReady(fd: string | undefined): void {

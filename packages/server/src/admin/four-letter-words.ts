@@ -1,0 +1,325 @@
+/**
+ * Four letter words: texts about the server, in Apache's layouts, which scripts, clients and monitoring parse.
+ *
+ * One row per word in {@link WORDS}. A word outside the whitelist is answered with a sentence that says so.
+ * Source of the layouts: the sheet `parity.md` section 3.2.
+ */
+import { encodeUtf8, pairToBigint, pairToHex, toHex } from '@zoots/base';
+import { type Connection, F, type Server } from '@zoots/core';
+import type { ServerConfig } from '../config/server-config.js';
+import { fullVersion } from '../version.js';
+import { directorySizeBytes, environmentLines } from './host-facts.js';
+import { monitorValues } from './monitor.js';
+
+export interface WordContext {
+  readonly server: Server;
+  readonly config: ServerConfig;
+  /** The port that is really bound. */
+  readonly clientPort: number;
+  readonly startedMs: number;
+}
+
+interface WordRow {
+  /** Also answered while the server does not serve. */
+  readonly worksIdle: boolean;
+  readonly text: (context: WordContext, argument: Uint8Array) => string;
+}
+
+const NOT_SERVING = 'This ZooKeeper instance is not currently serving requests';
+/** The trace mask that Apache starts with. It has no meaning here, but is kept as set. */
+const TRACE_MASK_DEFAULT = 306n;
+
+/** Answers a word through the connection's buffer. `traceMask` lives as long as the server. */
+export class FourLetterWords {
+  readonly #context: WordContext;
+  #traceMask = TRACE_MASK_DEFAULT;
+
+  constructor(context: WordContext) {
+    this.#context = context;
+  }
+
+  answer(connection: Connection, word: string, argument: Uint8Array): void {
+    if (word === 'telnet close') return;
+    const bytes = encodeUtf8(this.#text(word, argument));
+    const out = this.#context.server.outOf(connection);
+    out.raw(bytes);
+  }
+
+  #text(word: string, argument: Uint8Array): string {
+    const { config, server } = this.#context;
+    if (!isAllowed(config, word)) return `${word} is not executed because it is not in the whitelist.\n`;
+    if (word === 'gtmk') return String(this.#traceMask);
+    if (word === 'stmk') return this.#setTraceMask(argument);
+    const row = WORDS.get(word);
+    if (row === undefined) return '';
+    if (server.state === 'serving' || row.worksIdle) return row.text(this.#context, argument);
+    if (word === 'isro') return 'null';
+    return word === 'hash' ? NOT_SERVING : `${NOT_SERVING}\n`;
+  }
+
+  #setTraceMask(argument: Uint8Array): string {
+    if (argument.length < 8) return String(this.#traceMask);
+    const view = new DataView(argument.buffer, argument.byteOffset, argument.byteLength);
+    this.#traceMask = view.getBigInt64(0);
+    return String(this.#traceMask);
+  }
+}
+
+function isAllowed(config: ServerConfig, word: string): boolean {
+  const { fourLetterWhitelist } = config;
+  return fourLetterWhitelist === '*' || fourLetterWhitelist.has(word);
+}
+
+// ---- srvr, stat ----
+
+/** A Java double: at most four decimals, at least one. */
+export function javaDouble(value: number): string {
+  const rounded = Math.round(value * 10_000) / 10_000;
+  return Number.isInteger(rounded) ? `${rounded}.0` : String(rounded);
+}
+
+function average(total: number, count: number): number {
+  return count === 0 ? 0 : total / count;
+}
+
+/** The connection that asks counts too, though the core has let go of it already. */
+function connectionCount(server: Server): number {
+  return server.connections.size;
+}
+
+function statisticsLines(context: WordContext): string {
+  const { server } = context;
+  const { statistics } = server;
+  const meanMs = average(statistics.totalLatencyMs, statistics.requestCount);
+  return [
+    `Latency min/avg/max: ${Math.max(statistics.minLatencyMs, 0)}/${javaDouble(meanMs)}/${statistics.maxLatencyMs}`,
+    `Received: ${statistics.packetsReceived}`,
+    `Sent: ${statistics.packetsSent}`,
+    `Connections: ${connectionCount(server)}`,
+    `Outstanding: ${server.outstandingRequests}`,
+    `Zxid: 0x${toHex(server.tree.lastProcessedZxid)}`,
+    'Mode: standalone',
+    `Node count: ${server.tree.nodeCount}`,
+    '',
+  ].join('\n');
+}
+
+function srvr(context: WordContext): string {
+  return `Zookeeper version: ${fullVersion}\n${statisticsLines(context)}`;
+}
+
+function stat(context: WordContext): string {
+  const clients = [...context.server.connections.values()].map((connection) => `${connectionLine(connection, true)}\n`);
+  return `Zookeeper version: ${fullVersion}\nClients:\n${clients.join('')}\n${statisticsLines(context)}`;
+}
+
+// ---- cons ----
+
+/** 1: the socket is read, 4: something waits to be written, 0: throttled. */
+function interestOps(connection: Connection): number {
+  if (connection.state !== 'open') return 0;
+  return (connection.isPaused ? 0 : 1) | (connection.unsentBytes > 0 ? 4 : 0);
+}
+
+function hostOf(address: string): string {
+  return address.includes(':') ? `[${address}]` : address;
+}
+
+function connectionLine(connection: Connection, brief: boolean): string {
+  const head = ` /${hostOf(connection.remoteAddress)}:${connection.remotePort}[${interestOps(connection).toString(16)}]`;
+  const queued = connection.pendingWrites + connection.parkedCount;
+  const counts = `(queued=${queued},recved=${connection.packetsReceived},sent=${connection.packetsSent}`;
+  const session = connection.session;
+  if (brief || session === null) return `${head}${counts})`;
+  const fields = [
+    `sid=0x${pairToHex(session.high, session.low)}`,
+    `lop=${connection.lastOperation}`,
+    `est=${connection.establishedWallMs}`,
+    `to=${session.timeoutMs}`,
+    ...(connection.lastCxid >= 0 ? [`lcxid=0x${toHex(connection.lastCxid)}`] : []),
+    `lzxid=0x${toHex(connection.lastZxid)}`,
+    `lresp=${connection.lastResponseMs}`,
+    `llat=${connection.lastLatencyMs}`,
+    `minlat=${Math.max(connection.minLatencyMs, 0)}`,
+    `avglat=${Math.floor(average(connection.totalLatencyMs, connection.requestCount))}`,
+    `maxlat=${connection.maxLatencyMs}`,
+  ];
+  return `${head}${counts},${fields.join(',')})`;
+}
+
+function cons(context: WordContext): string {
+  const lines = [...context.server.connections.values()].map((connection) => `${connectionLine(connection, false)}\n`);
+  return `${lines.join('')}\n`;
+}
+
+// ---- conf, dirs ----
+
+function conf(context: WordContext): string {
+  const { config, clientPort } = context;
+  return [
+    `clientPort=${clientPort}`,
+    'secureClientPort=-1',
+    `dataDir=${config.dataDir}/version-2`,
+    `dataDirSize=${directorySizeBytes(`${config.dataDir}/version-2`)}`,
+    `dataLogDir=${config.dataLogDir}/version-2`,
+    `dataLogSize=${directorySizeBytes(`${config.dataLogDir}/version-2`)}`,
+    `tickTime=${config.tickTimeMs}`,
+    `maxClientCnxns=${config.maxClientCnxns}`,
+    `minSessionTimeout=${config.minSessionTimeoutMs}`,
+    `maxSessionTimeout=${config.maxSessionTimeoutMs}`,
+    `clientPortListenBacklog=${config.clientPortListenBacklog}`,
+    `serverId=${config.serverId}`,
+    '',
+  ].join('\n');
+}
+
+function dirs(context: WordContext): string {
+  const { config } = context;
+  const dataBytes = directorySizeBytes(`${config.dataDir}/version-2`);
+  const logBytes = directorySizeBytes(`${config.dataLogDir}/version-2`);
+  return `datadir_size: ${dataBytes}\nlogdir_size: ${logBytes}\n`;
+}
+
+// ---- dump ----
+
+/** As Java's Date prints it, in UTC. */
+function javaDate(wallMs: number): string {
+  const date = new Date(wallMs);
+  const [weekday, day, month, year] = date.toUTCString().replace(',', '').split(' ');
+  const time = date.toISOString().slice(11, 19);
+  return `${weekday} ${month} ${day} ${time} UTC ${year}`;
+}
+
+function dump(context: WordContext): string {
+  const { server } = context;
+  const wallOffsetMs = Date.now() - server.nowMs;
+  const buckets = server.sessions.buckets();
+  const lines = ['SessionTracker dump:', `Session Sets (${buckets.length})/(${server.sessions.count}):`];
+  for (const { expiryMs, sessions } of buckets) {
+    lines.push(`${sessions.length} expire at ${javaDate(expiryMs + wallOffsetMs)}:`);
+    for (const session of sessions) lines.push(`\t0x${pairToHex(session.high, session.low)}`);
+  }
+  lines.push('ephemeral nodes dump:', `Sessions with Ephemerals (${server.tree.ephemerals.sessionCount}):`);
+  for (const owned of server.tree.ephemerals.owners()) {
+    lines.push(`0x${pairToHex(owned.high, owned.low)}:`);
+    for (const id of owned.ids) lines.push(`\t${pathOf(server, id)}`);
+  }
+  lines.push('Connections dump:', ...connectionBuckets(server, wallOffsetMs), '');
+  return lines.join('\n');
+}
+
+/** Connections by the time at which they are closed if they stay silent. */
+function connectionBuckets(server: Server, wallOffsetMs: number): string[] {
+  const byTime = new Map<number, Connection[]>();
+  for (const connection of server.connections.values()) {
+    const dueMs = connection.session?.expiryMs ?? connection.acceptedMs + server.config.sessionlessTimeoutMs;
+    const group = byTime.get(dueMs);
+    if (group === undefined) byTime.set(dueMs, [connection]);
+    else group.push(connection);
+  }
+  const lines = [`Connections Sets (${byTime.size})/(${server.connections.size}):`];
+  for (const [dueMs, group] of [...byTime].sort((left, right) => left[0] - right[0])) {
+    lines.push(`${group.length} expire at ${javaDate(dueMs + wallOffsetMs)}:`);
+    for (const { remoteAddress, remotePort, session } of group) {
+      const id = session === null ? '0' : pairToHex(session.high, session.low);
+      lines.push(`\tip: /${hostOf(remoteAddress)}:${remotePort} sessionId: 0x${id}`);
+    }
+  }
+  return lines;
+}
+
+function pathOf(server: Server, id: number): string {
+  const { store } = server.tree;
+  const start = store.pathStart(id);
+  return Buffer.from(store.pathChunk(id).subarray(start, start + store.get(id, F.pathLength))).toString('utf8');
+}
+
+// ---- watches ----
+
+interface Watched {
+  readonly path: string;
+  readonly sessions: readonly string[];
+}
+
+/** The data table only, as in Apache. */
+function watched(server: Server): Watched[] {
+  const result: Watched[] = [];
+  for (const [id, connections] of server.watches.dataWatchers()) {
+    const sessions = [...connections].map(({ session }) =>
+      session === null ? '0x0' : `0x${pairToHex(session.high, session.low)}`,
+    );
+    result.push({ path: pathOf(server, id), sessions });
+  }
+  return result;
+}
+
+function wchs(context: WordContext): string {
+  const { watches } = context.server;
+  const watchers = new Set<Connection>();
+  for (const [, connections] of watches.dataWatchers()) for (const connection of connections) watchers.add(connection);
+  return `${watchers.size} connections watching ${watches.dataPathCount} paths\nTotal watches:${watches.dataCount}\n`;
+}
+
+function wchp(context: WordContext): string {
+  const blocks = watched(context.server).map(({ path, sessions }) => [path, ...sessions.map((id) => `\t${id}`)]);
+  return `${blocks.flat().join('\n')}${blocks.length > 0 ? '\n' : ''}\n`;
+}
+
+function wchc(context: WordContext): string {
+  const bySession = new Map<string, string[]>();
+  for (const { path, sessions } of watched(context.server)) {
+    for (const session of sessions) {
+      const paths = bySession.get(session);
+      if (paths === undefined) bySession.set(session, [path]);
+      else paths.push(path);
+    }
+  }
+  const blocks = [...bySession].map(([session, paths]) => [session, ...paths.map((path) => `\t${path}`)]);
+  return `${blocks.flat().join('\n')}${blocks.length > 0 ? '\n' : ''}\n`;
+}
+
+// ---- the rest ----
+
+function mntr(context: WordContext): string {
+  const lines = monitorValues(context).map(([key, value]) => `zk_${key}\t${value}\n`);
+  return lines.join('');
+}
+
+function hash(context: WordContext): string {
+  return context.server.statistics.digestLog
+    .map(({ zxid, high, low }) => `${toHex(zxid)}: ${pairToBigint(high, low)}\n`)
+    .join('');
+}
+
+function srst(context: WordContext): string {
+  context.server.statistics.reset();
+  return 'Server stats reset.\n';
+}
+
+function crst(context: WordContext): string {
+  for (const connection of context.server.connections.values()) connection.resetStatistics();
+  return 'Connection stats reset.\n';
+}
+
+function envi(): string {
+  return `Environment:\n${environmentLines().join('\n')}\n`;
+}
+
+const WORDS: ReadonlyMap<string, WordRow> = new Map<string, WordRow>([
+  ['conf', { worksIdle: false, text: conf }],
+  ['cons', { worksIdle: false, text: cons }],
+  ['crst', { worksIdle: false, text: crst }],
+  ['dirs', { worksIdle: false, text: dirs }],
+  ['dump', { worksIdle: false, text: dump }],
+  ['envi', { worksIdle: true, text: envi }],
+  ['hash', { worksIdle: false, text: hash }],
+  ['isro', { worksIdle: false, text: () => 'rw' }],
+  ['mntr', { worksIdle: false, text: mntr }],
+  ['ruok', { worksIdle: true, text: () => 'imok' }],
+  ['srst', { worksIdle: false, text: srst }],
+  ['srvr', { worksIdle: false, text: srvr }],
+  ['stat', { worksIdle: false, text: stat }],
+  ['wchc', { worksIdle: false, text: wchc }],
+  ['wchp', { worksIdle: false, text: wchp }],
+  ['wchs', { worksIdle: false, text: wchs }],
+]);

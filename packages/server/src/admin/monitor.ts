@@ -1,0 +1,45 @@
+/**
+ * The values of `mntr`, under Apache's names. What Apache measures about its threads and queues has no counterpart in one
+ * event loop and is left out rather than shown as zero.
+ */
+import { fullVersion } from '../version.js';
+import { javaDouble, type WordContext } from './four-letter-words.js';
+import { fileDescriptors } from './host-facts.js';
+
+export function monitorValues(context: WordContext): (readonly [string, string])[] {
+  const { server } = context;
+  const { statistics, tree, watches } = server;
+  const meanMs = statistics.requestCount === 0 ? 0 : statistics.totalLatencyMs / statistics.requestCount;
+  const descriptors = fileDescriptors();
+  const values: (readonly [string, string | number])[] = [
+    ['version', fullVersion],
+    ['server_state', 'standalone'],
+    ['avg_latency', javaDouble(meanMs)],
+    ['min_latency', Math.max(statistics.minLatencyMs, 0)],
+    ['max_latency', statistics.maxLatencyMs],
+    ['packets_received', statistics.packetsReceived],
+    ['packets_sent', statistics.packetsSent],
+    ['num_alive_connections', server.connections.size],
+    ['outstanding_requests', server.outstandingRequests],
+    ['znode_count', tree.nodeCount],
+    ['watch_count', watches.dataCount],
+    ['ephemerals_count', tree.ephemerals.count],
+    ['approximate_data_size', tree.store.dataBytes + tree.store.pathBytes],
+    ['global_sessions', server.sessions.count],
+    ['local_sessions', 0],
+    ['uptime', Math.max(Math.floor(performance.now()) - context.startedMs, 0)],
+    ...(descriptors === null
+      ? []
+      : ([
+          ['open_file_descriptor_count', descriptors.open],
+          ['max_file_descriptor_count', descriptors.max],
+        ] as const)),
+    ['bytes_received_count', statistics.bytesReceived],
+    ['connection_rejected', statistics.connectionsRejected],
+    ['stale_sessions_expired', statistics.sessionsExpired],
+    ['large_requests_rejected', statistics.largeRequestsRejected],
+    ['digest_mismatches_count', statistics.digestMismatches],
+    ['snapshot_error_count', server.snapshotter.failedCount],
+  ];
+  return values.map(([key, value]) => [key, String(value)]);
+}

@@ -1,0 +1,89 @@
+/** The only place where real things meet the core: clock, hashes, disk, sockets, timers. */
+import { createHash, randomBytes } from 'node:crypto';
+import { type Logger, Prng } from '@zoots/base';
+import { type Clock, type Connection, type Hashes, type Ports, Server } from '@zoots/core';
+import { FourLetterWords } from './admin/four-letter-words.js';
+import type { ServerConfig } from './config/server-config.js';
+import { NodeDisk } from './disk/node-disk.js';
+import { nodeGzip } from './disk/node-gzip.js';
+import { exitCodes } from './exit-codes.js';
+import { ClientListener, type ListenOptions } from './net/client-listener.js';
+import { type RunningServer, StartupError } from './running-server.js';
+import { Turn } from './turn.js';
+
+const clock: Clock = {
+  nowMs: () => Math.floor(performance.now()),
+  wallMs: () => Date.now(),
+};
+
+const hashes: Hashes = {
+  digest: (algorithm, bytes) => createHash(algorithm).update(bytes).digest(),
+};
+
+/** Starts a stand-alone server; resolves when clients are served. Rejects with a {@link StartupError}. */
+export async function startServer(config: ServerConfig, logger: Logger): Promise<RunningServer> {
+  let listener: ClientListener | null = null;
+  let words: FourLetterWords | null = null;
+  let onFailed: (error: Error) => void = () => {};
+  const failed = new Promise<Error>((resolve) => {
+    onFailed = resolve;
+  });
+  const turn = new Turn((connection: Connection) => listener?.flush(connection), clock.nowMs);
+  const ports: Ports = {
+    clock,
+    hashes,
+    disk: new NodeDisk(),
+    gzip: nodeGzip,
+    logger,
+    prng: new Prng(randomBytes(4).readUInt32BE()),
+    shell: {
+      onTurnOpened: turn.schedule,
+      onCommandWord: (connection, word, argument) => words?.answer(connection, word, argument),
+      onFatal: (reason, exitCode) => onFailed(new StartupError(reason, exitCode)),
+    },
+  };
+  const server = new Server(config, ports);
+  turn.attach(server);
+  await loadDatabase(server);
+  if (config.clientPort === null) {
+    throw new StartupError('no clientPort is configured: set clientPort in zoo.cfg', exitCodes.badConfiguration);
+  }
+  const options: ListenOptions = {
+    port: config.clientPort,
+    host: config.clientPortAddress,
+    backlog: config.clientPortListenBacklog,
+    keepAlive: config.clientTcpKeepAlive,
+  };
+  listener = new ClientListener(server, options);
+  const clientPort = await listen(listener, options);
+  words = new FourLetterWords({ server, config, clientPort, startedMs: clock.nowMs() });
+  return { clientPort, failed, stop: () => stop(server, listener as ClientListener, turn) };
+}
+
+function loadDatabase(server: Server): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.start((problem) => {
+      if (problem === null) resolve();
+      else reject(new StartupError(problem, exitCodes.dataDirectory));
+    });
+  });
+}
+
+async function listen(listener: ClientListener, options: ListenOptions): Promise<number> {
+  try {
+    return await listener.listen(options);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    const where = `${options.host ?? '*'}:${options.port}`;
+    if (code === 'EADDRINUSE') {
+      throw new StartupError(`port ${where} is in use: stop what listens there or set another clientPort`, 1);
+    }
+    throw new StartupError(`cannot listen on ${where}: ${(error as Error).message}`, 1);
+  }
+}
+
+async function stop(server: Server, listener: ClientListener, turn: Turn): Promise<void> {
+  await new Promise<void>((resolve) => server.stop(resolve));
+  turn.stop();
+  await listener.close();
+}
