@@ -34,7 +34,7 @@ interface Row {
 }
 
 const portMin = Number(process.env.ZOOTS_SUITE_PORT_MIN ?? 31_200);
-const portsPerSuite = 20;
+const portsPerSuite = 40;
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -87,6 +87,7 @@ function runScript(suite: Suite, server: ServerUnderTest, words: readonly string
       ZK_CMD: server.command,
       ZK_BIN: server.binDir,
       ZK_VERSION: server.version,
+      ZK_SERVERS: server.lacks.includes('three servers') ? '1' : '3',
       ZK_PORT: String(portMin + suites.indexOf(suite) * portsPerSuite),
     },
   });
