@@ -166,7 +166,7 @@ function lastImage(built: Built): Uint8Array {
  * ZOOTS_SWEEP=full, every single one.
  */
 function offsetsOf(built: Built): number[] {
-  const isFull = process.env['ZOOTS_SWEEP'] === 'full';
+  const isFull = process.env.ZOOTS_SWEEP === 'full';
   const offsets: number[] = [];
   for (let offset = 0; offset < lastImage(built).length; offset++) {
     if (isFull || offset < built.end + 20 || offset % 37 === 0 || offset % 512 === 0) offsets.push(offset);
