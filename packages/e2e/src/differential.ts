@@ -125,8 +125,10 @@ async function play(row: Row, next: (runner: Runner) => Step | null): Promise<Ou
     const logs = peers.map(
       (peer) => `${peer.kind} ${peer.alive() ? 'lives' : 'has ended'}: ${peer.log().slice(-1500)}`,
     );
-    const known = error instanceof Mismatch;
-    const message = known ? error.message : `${(error as Error).stack}\n${logs.join('\n')}`;
+    // A refused connection means that a server is gone; anything else is a fault of the test itself.
+    const gone = (error as NodeJS.ErrnoException).code === 'ECONNREFUSED';
+    if (!(error instanceof Mismatch) && !gone) throw error;
+    const message = gone ? `a server is gone\n${logs.join('\n')}` : (error as Mismatch).message;
     return { figures: runner.figures, nodeCount: 0, failure: { steps, message } };
   } finally {
     await arena.end();

@@ -206,6 +206,8 @@ export function canonicalReply(frame: Buffer, type: number, names: SideNames): C
     if (err !== 0) c.words.push(errorName(err));
     // A reply to a ping has no body, whatever its request's type field was mapped to.
     if (err === 0 && !(xid === -2 && type === Op.ping)) replyBodies[type]?.(c);
+    // A multi that stumbles over an exception answers with the error and, behind it, what it had collected.
+    else if (c.reader.remaining > 0 && (type === Op.multi || type === Op.multiRead)) c.multi();
   });
 }
 

@@ -27,7 +27,7 @@ const coreGauges = [
   'zk_max_file_descriptor_count',
 ] as const;
 
-const numbers = (text: string): string => text.replace(/-?\d+(\.\d+)?/g, '#');
+const numbers = (text: string): string => text.replace(/0x[0-9a-f]+|-?\d+(\.\d+)?/g, '#');
 
 function sessionsNamed(side: Side, text: string): string {
   return text.replace(/0x([0-9a-f]{6,16})\b/g, (whole, digits: string) => {

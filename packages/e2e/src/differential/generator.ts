@@ -143,7 +143,7 @@ export class Generator {
       kind: 'open',
       slot,
       // Never a short one here: a session that expires by itself would do so between different steps on the two.
-      timeoutMs: slot === churnSlot ? prng.pick([60_000, 599_999, 600_000, 600_001, 2147483647]) : 300_000,
+      timeoutMs: slot === churnSlot ? prng.pick([300_000, 599_999, 600_000, 600_001, 2147483647]) : 300_000,
       protocolVersion: prng.chance(0.05) ? prng.below(100) : 0,
       readOnly: prng.pick([false, false, false, true, null]),
       session: resume ? this.#idleSession() : null,
@@ -185,7 +185,7 @@ export class Generator {
     return {
       kind: 'open',
       slot: to,
-      timeoutMs: 60_000,
+      timeoutMs: 400_000,
       protocolVersion: 0,
       readOnly: this.#prng.pick([false, null]),
       session: this.#view.sessionOf(from),
@@ -207,7 +207,7 @@ export class Generator {
     return {
       kind: 'open',
       slot: churnSlot,
-      timeoutMs: 60_000,
+      timeoutMs: 400_000,
       protocolVersion: 0,
       readOnly: prng.pick([false, true, null]),
       session: kind === 0 ? 'unknown' : kind === 1 ? this.#idleSession() : null,

@@ -15,7 +15,10 @@ export type DifferenceId =
   | 'readPermission'
   | 'watchModes'
   | 'watcherTypes'
-  | 'malformedWriteZxid';
+  | 'malformedWriteZxid'
+  | 'ipv6Acl'
+  | 'multiCreate'
+  | 'checkWatches';
 
 interface KnownDifference {
   readonly kind: 'avoid' | 'mask' | 'restrict' | 'account';
@@ -58,6 +61,21 @@ export const knownDifferences: Readonly<Record<DifferenceId, KnownDifference>> =
   malformedWriteZxid: {
     kind: 'account',
     what: 'a write whose body does not decode reuses the current zxid; before, it took a new one',
+    since: '3.9.0',
+  },
+  ipv6Acl: {
+    kind: 'avoid',
+    what: 'an ACL of scheme ip may hold an IPv6 address; before, InvalidACL',
+    since: '3.9.5',
+  },
+  multiCreate: {
+    kind: 'avoid',
+    what: 'create2 in a multi is create2, bad flags and null fields fail its decoding; before, the flags alone chose the kind',
+    since: '3.8.2, 3.9.0',
+  },
+  checkWatches: {
+    kind: 'avoid',
+    what: "checkWatches looks at the connection's own watches; before, at anybody's",
     since: '3.9.0',
   },
 };

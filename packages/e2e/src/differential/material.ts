@@ -75,7 +75,6 @@ const goodAcls: readonly (readonly Acl[])[] = [
   [{ perms: Perms.all, scheme: 'ip', id: '127.0.0.1' }],
   [{ perms: Perms.all, scheme: 'ip', id: '127.0.0.0/8' }],
   [{ perms: Perms.all, scheme: 'ip', id: '10.0.0.0/8' }],
-  [{ perms: Perms.all, scheme: 'ip', id: '::1' }],
   [
     worldReadable,
     { perms: Perms.write, scheme: 'digest', id: digestIds[0] },
@@ -83,6 +82,10 @@ const goodAcls: readonly (readonly Acl[])[] = [
   ],
   [worldReadable, worldReadable, { perms: Perms.all, scheme: 'auth', id: 'ignored' }],
 ];
+
+const ipv6Acls: readonly (readonly Acl[])[] = ['::1', '::1/128', 'fe80::/10', '::ffff:127.0.0.1', '::1/129', ':::'].map(
+  (id) => [{ perms: Perms.all, scheme: 'ip', id }],
+);
 
 const badAcls: readonly (readonly Acl[] | null)[] = [
   null,
@@ -115,10 +118,16 @@ const badAcls: readonly (readonly Acl[] | null)[] = [
   [{ perms: Perms.all, scheme: 'digest', id: 'ü:\u{1f600}' }],
 ];
 
-/** `readable`: every list lets the world read, so that no reply or event depends on READ. */
-export function randomAcl(prng: Prng, readable: boolean): readonly Acl[] | null {
+export interface AclWishes {
+  /** Every list lets the world read, so that no reply or event depends on READ. */
+  readonly readable: boolean;
+  readonly ipv6: boolean;
+}
+
+export function randomAcl(prng: Prng, { readable, ipv6 }: AclWishes): readonly Acl[] | null {
   const kind = prng.below(100);
   if (kind < 55) return openAcl;
+  if (kind < 57 && ipv6) return prng.pick(ipv6Acls);
   const acl = kind < 85 ? prng.pick(goodAcls) : prng.pick(badAcls);
   return readable && acl !== null ? [worldReadable, ...acl] : acl;
 }

@@ -2,10 +2,11 @@
  * Draws one request: an operation by weight, its fields from `material.ts` aimed by `tree-guess.ts`, and sometimes
  * damage to the finished body: cut short, junk behind, a byte or a length changed.
  */
-import { bodies, Flags, Op } from '../wire/records.js';
+import { WireReader } from '../wire/bytes.js';
+import { bodies, Flags, Op, readAcls } from '../wire/records.js';
 import type { Profile } from './generator.js';
 import { isLethal } from './lethal.js';
-import { badPaths, childNames, quotaTexts, randomAcl, randomData, ttls, versions } from './material.js';
+import { type AclWishes, badPaths, childNames, quotaTexts, randomAcl, randomData, ttls, versions } from './material.js';
 import type { Prng } from './prng.js';
 import type { RequestStep } from './steps.js';
 import { TreeGuess } from './tree-guess.js';
@@ -65,14 +66,14 @@ export class RequestSource {
   readonly #profile: Profile;
   readonly #guess = new TreeGuess();
   readonly #watching: boolean;
-  readonly #readable: boolean;
+  readonly #aclWishes: AclWishes;
   readonly #draws: Readonly<Record<OpKind, (slot: number) => DrawnRequest>>;
 
   constructor(prng: Prng, profile: Profile) {
     this.#prng = prng;
     this.#profile = profile;
     this.#watching = profile.mix !== 'acls';
-    this.#readable = profile.mix === 'watches';
+    this.#aclWishes = { readable: profile.mix === 'watches', ipv6: !profile.differences.has('ipv6Acl') };
     const path = (type: number, draw: () => string | null) => () => ({ type, body: bodies.path(draw()) });
     const pathWatch = (type: number) => (slot: number) => ({
       type,
@@ -125,14 +126,19 @@ export class RequestSource {
       const kind = this.#prng.weighted(opWeights);
       if (this.#avoided(kind)) continue;
       const drawn = this.#draws[kind](slot);
-      const request = this.#prng.chance(damageChance) ? { ...drawn, body: this.#damaged(drawn.body) } : drawn;
+      const request = this.#prng.chance(damageChance) ? { ...drawn, body: this.#damaged(drawn) } : drawn;
       if (!isLethal(request.type, request.body)) return request;
     }
   }
 
   /** A create of an ephemeral that should succeed, in the root. */
   ephemeralCreate(): DrawnRequest {
-    const body = bodies.create('/e-', Buffer.from('e'), randomAcl(this.#prng, true), Flags.ephemeralSequential);
+    const body = bodies.create(
+      '/e-',
+      Buffer.from('e'),
+      randomAcl(this.#prng, { ...this.#aclWishes, readable: true }),
+      Flags.ephemeralSequential,
+    );
     return { type: Op.create, body };
   }
 
@@ -144,6 +150,7 @@ export class RequestSource {
     const { differences } = this.#profile;
     if (kind === 'check') return differences.has('topLevelCheck');
     if (kind === 'deleteContainer') return differences.has('deleteContainerBody');
+    if (kind === 'checkWatches' && differences.has('checkWatches')) return true;
     if (!this.#watching && watchOps.has(kind)) return true;
     return kind === 'exists' && differences.has('readPermission') && this.#profile.mix === 'acls';
   }
@@ -174,21 +181,21 @@ export class RequestSource {
     return this.#prng.chance(0.5);
   }
 
-  #create(type: number): DrawnRequest {
+  #create(type: number, ordinaryFlags = false): DrawnRequest {
     const prng = this.#prng;
     const full = this.#guess.size > nodesMax;
     const path = prng.chance(full ? 0.9 : 0.15) ? this.#path() : this.#newPath();
-    const flags = this.#flags(type);
+    const flags = this.#flags(type, ordinaryFlags);
     const sequential = flags === 2 || flags === 3 || flags === 6;
     const finalPath = sequential && path !== null && prng.chance(0.5) ? `${path}/` : path;
     const data = randomData(prng);
-    const acl = randomAcl(prng, this.#readable);
+    const acl = randomAcl(prng, this.#aclWishes);
     if (type !== Op.createTTL) return { type, body: bodies.create(finalPath, data, acl, flags) };
     return { type, body: bodies.createTTL(finalPath, data, acl, flags, prng.pick(ttls)) };
   }
 
-  #flags(type: number): number {
-    if (this.#prng.chance(0.05)) return this.#prng.pick([7, 8, -1, 2147483647, 4, 5, 6, 0]);
+  #flags(type: number, ordinary: boolean): number {
+    if (!ordinary && this.#prng.chance(0.05)) return this.#prng.pick([7, 8, -1, 2147483647, 4, 5, 6, 0]);
     if (type === Op.createContainer) return Flags.container;
     if (type === Op.createTTL) return this.#prng.pick([5, 5, 6, 0]);
     return this.#prng.pick([0, 0, 0, 0, 1, 2, 2, 3]);
@@ -210,25 +217,24 @@ export class RequestSource {
     const version = this.#version(this.#guess.stat(path)?.aversion);
     const special = path === '/' || path === '' || path?.startsWith('/zookeeper');
     // A root that nobody can use would make everything after it the same NoAuth.
-    const acl = special ? harmlessAcl(this.#prng) : randomAcl(this.#prng, this.#readable);
+    const acl = special ? harmlessAcl(this.#prng) : randomAcl(this.#prng, this.#aclWishes);
     return { type: Op.setACL, body: bodies.setACL(path, acl, version) };
   }
 
   #multi(count: number): DrawnRequest {
-    const kinds = [
-      'create',
-      'create',
-      'create2',
-      'createContainer',
-      'createTTL',
-      'delete',
-      'setData',
-      'checkEntry',
-    ] as const;
-    const entries = Array.from({ length: count }, () => {
+    const flagsChoose = this.#profile.differences.has('multiCreate');
+    const kinds = flagsChoose ? multiKinds.filter((kind) => kind !== 'create2') : multiKinds;
+    const drawEntry = (): DrawnRequest => {
       const kind = this.#prng.pick(kinds);
       if (kind === 'checkEntry') return this.#checkEntry();
+      if (kind === 'create' || kind === 'createContainer') return this.#create(Op[kind], flagsChoose);
       return this.#draws[kind](0);
+    };
+    const entries = Array.from({ length: count }, () => {
+      for (;;) {
+        const entry = drawEntry();
+        if (!flagsChoose || !hasNullField(entry)) return entry;
+      }
     });
     // An entry that no multi may hold.
     if (this.#prng.chance(0.04)) entries.push(this.#draws[this.#prng.pick(notInMulti)](0));
@@ -303,11 +309,12 @@ export class RequestSource {
   }
 
   /** Cut short, longer, one byte changed, or a length that lies. */
-  #damaged(body: Buffer): Buffer {
+  #damaged({ type, body }: DrawnRequest): Buffer {
     const prng = this.#prng;
     if (body.length === 0) return Buffer.from('x');
     const damaged = Buffer.from(body);
-    const kind = prng.below(4);
+    // Where flags inside a multi mean different things to the two servers, none may be hit.
+    const kind = type === Op.multi && this.#profile.differences.has('multiCreate') ? prng.below(2) : prng.below(4);
     if (kind === 0) return damaged.subarray(0, prng.below(damaged.length));
     if (kind === 1) return Buffer.concat([damaged, Buffer.from('junk')]);
     if (kind === 2) damaged[prng.below(damaged.length)] = prng.below(256);
@@ -317,6 +324,25 @@ export class RequestSource {
   }
 }
 
+/** A null path or ACL list in a write: inside a multi, versions differ in how they stumble over it. */
+function hasNullField({ type, body }: DrawnRequest): boolean {
+  const reader = new WireReader(body);
+  if (reader.string() === null) return true;
+  if (type !== Op.create && type !== Op.createContainer && type !== Op.createTTL) return false;
+  reader.buffer();
+  return readAcls(reader) === null;
+}
+
+const multiKinds = [
+  'create',
+  'create',
+  'create2',
+  'createContainer',
+  'createTTL',
+  'delete',
+  'setData',
+  'checkEntry',
+] as const;
 const notInMulti: readonly OpKind[] = ['getData', 'setACL', 'sync', 'multiRead'];
 
 const watchOps: ReadonlySet<OpKind> = new Set([

@@ -60,9 +60,17 @@ export class Side implements SideNames {
     return zxid - extra;
   }
 
+  /** `delta` transactions away from the last one seen, in this server's own counting. */
+  #zxidAt(delta: number): bigint {
+    const wanted = this.canonicalZxid(this.lastZxid) + BigInt(delta);
+    let zxid = wanted;
+    for (const spent of this.extraZxids) if (spent <= zxid) zxid++;
+    return zxid;
+  }
+
   #zxidBytes(delta: number): Buffer {
     const bytes = Buffer.alloc(8);
-    bytes.writeBigInt64BE(this.lastZxid + BigInt(delta));
+    bytes.writeBigInt64BE(this.#zxidAt(delta));
     return bytes;
   }
 
@@ -89,7 +97,7 @@ export class Side implements SideNames {
       timeoutMs: step.timeoutMs,
       sessionId,
       password: password(step, sessionId),
-      lastZxidSeen: step.zxidDelta === null ? 0n : this.lastZxid + BigInt(step.zxidDelta),
+      lastZxidSeen: step.zxidDelta === null ? 0n : this.#zxidAt(step.zxidDelta),
       ...(step.readOnly === null ? {} : { readOnly: step.readOnly }),
     });
     connection.sendFrame(Buffer.concat([request, step.trailing]));

@@ -101,6 +101,12 @@ export async function startPeer(kind: PeerKind, options: PeerOptions): Promise<P
   const logFile = join(workDir, 'server.log');
   const peer = launch(kind, port, command, logFile, workDir);
   await waitUntilServing(peer, options.startTimeoutMs ?? 30_000);
+  // Two runs may have picked the same port: then the one that answers is not the one we started.
+  const conf = await fourLetterWord(port, 'conf');
+  if (!conf.includes(dataDir)) {
+    await peer.kill();
+    throw new Error(`another server answers on port ${port}; set ZOOTS_E2E_PORT_MIN to a range of your own`);
+  }
   return peer;
 }
 
@@ -151,7 +157,7 @@ async function waitUntilServing(peer: Peer, timeoutMs: number): Promise<void> {
 
 const portMin = Number(process.env.ZOOTS_E2E_PORT_MIN ?? 31_400);
 const portCount = 200;
-let portAt = process.pid % portCount;
+let portAt = (process.pid * 37) % portCount;
 
 /** A port of this suite's range that nothing listens on. */
 export async function freePort(): Promise<number> {
