@@ -41,7 +41,8 @@ export class Statistics {
     if (latencyMs > connection.maxLatencyMs) connection.maxLatencyMs = latencyMs;
     if (connection.minLatencyMs < 0 || latencyMs < connection.minLatencyMs) connection.minLatencyMs = latencyMs;
     connection.lastOperation = operation;
-    connection.lastCxid = xid;
+    // Pings and watch requests do not hide the client's last real operation.
+    if (xid >= 0) connection.lastCxid = xid;
     connection.lastZxid = zxid;
     connection.lastResponseMs = nowMs;
     connection.lastLatencyMs = latencyMs;

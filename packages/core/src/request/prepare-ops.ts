@@ -100,7 +100,9 @@ function prepareCreate(p: Preparer, op: number): number {
 function createChecked(p: Preparer, op: number, request: CreateRequest): number {
   const bytes = p.reader.bytes;
   const { pathStart, pathEnd } = request;
-  if (pathStart < 0 || !hasSlashAndNoNul(bytes, pathStart, pathEnd)) return ERROR.badArguments;
+  // A null path is an exception of Java's here, and a bad argument in setData, setACL and check.
+  if (pathStart < 0) return ERROR.marshallingError;
+  if (!hasSlashAndNoNul(bytes, pathStart, pathEnd)) return ERROR.badArguments;
   const aclError = fixUpAcl(p, request.aclStart, request.aclEnd);
   if (aclError !== ERROR.ok) return aclError;
 
@@ -213,7 +215,7 @@ function prepareDelete(p: Preparer): number {
   const start = reader.rangeStart;
   const end = reader.rangeEnd;
   const version = reader.int32();
-  if (reader.failed) return ERROR.marshallingError;
+  if (reader.failed || start < 0) return ERROR.marshallingError;
   if (!isDeletablePath(reader.bytes, start, end)) return ERROR.badArguments;
   const parent = findParent(p, reader.bytes, start, end);
   if (parent === NONE) return ERROR.noNode;
@@ -228,7 +230,7 @@ function prepareDelete(p: Preparer): number {
 }
 
 function isDeletablePath(bytes: Uint8Array, start: number, end: number): boolean {
-  return start >= 0 && hasSlashAndNoNul(bytes, start, end) && !isSpecialPath(bytes, start, end);
+  return hasSlashAndNoNul(bytes, start, end) && !isSpecialPath(bytes, start, end);
 }
 
 function isSpecialPath(bytes: Uint8Array, start: number, end: number): boolean {
@@ -257,7 +259,7 @@ function prepareDeleteContainer(p: Preparer): number {
   reader.range();
   const start = reader.rangeStart;
   const end = reader.rangeEnd;
-  if (reader.failed) return ERROR.marshallingError;
+  if (reader.failed || start < 0) return ERROR.marshallingError;
   if (!isDeletablePath(reader.bytes, start, end)) return ERROR.badArguments;
   const id = findExisting(p, reader.bytes, start, end);
   if (id === NONE) return ERROR.noNode;
