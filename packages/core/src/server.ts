@@ -15,7 +15,14 @@
  */
 import { ByteReader, type ByteWriter, logLevels } from '@zoots/base';
 import { type ConnectRequest, formatZxid, OP, type OpRow, writeConnectResponse } from '@zoots/protocol';
-import { describeRecoveryError, type DiskError, type LogBatch, recover, type RecoveryResult, TxnLog } from '@zoots/storage';
+import {
+  type DiskError,
+  describeRecoveryError,
+  type LogBatch,
+  type RecoveryResult,
+  recover,
+  TxnLog,
+} from '@zoots/storage';
 import { Expiry } from './expiry.js';
 import {
   FRAMES_PER_TURN_MAX,

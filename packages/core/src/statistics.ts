@@ -1,7 +1,8 @@
 /** Counters for people and monitoring: flat numbers, bumped on the data path and read by four letter words when asked. */
+
+import { DIGEST_LOG_INTERVAL, DIGEST_LOG_MAX } from './limits.js';
 import type { Connection } from './session/connection.js';
 import type { DigestSum } from './tree/digest.js';
-import { DIGEST_LOG_INTERVAL, DIGEST_LOG_MAX } from './limits.js';
 
 export interface DigestLogEntry {
   readonly zxid: number;

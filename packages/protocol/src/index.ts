@@ -7,5 +7,5 @@ export * from './handshake.js';
 export * from './ops.js';
 export * from './paths.js';
 export * from './stat.js';
-export * from './zxid.js';
 export * from './txn.js';
+export * from './zxid.js';

@@ -8,8 +8,8 @@
 import { ByteReader, pairToNumber } from '@zoots/base';
 import { ERROR, MULTI_SUB_TYPES, OP, TXN_DIGEST_BYTES, TxnBody, TxnHeader } from '@zoots/protocol';
 import type { SessionTable } from '../session/session-table.js';
-import type { Tree } from '../tree/tree.js';
 import { CONTAINER_OWNER_HIGH, ttlOwnerHigh } from '../tree/ephemerals.js';
+import type { Tree } from '../tree/tree.js';
 import { F, NONE } from '../tree/znode-store.js';
 import type { WatchTable } from '../watch/watch-table.js';
 
@@ -149,7 +149,8 @@ export class Applier {
         this.#applySetAcl();
         break;
       case OP.createSession:
-        this.#sessions.add(this.header.sessionHigh, this.header.sessionLow, body.timeoutMs, this.nowMs).isApplied = true;
+        this.#sessions.add(this.header.sessionHigh, this.header.sessionLow, body.timeoutMs, this.nowMs).isApplied =
+          true;
         break;
       case OP.closeSession:
         this.#applyCloseSession();

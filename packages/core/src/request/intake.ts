@@ -6,14 +6,14 @@
  */
 import type { ByteReader, ByteWriter } from '@zoots/base';
 import {
+  type ConnectRequest,
   commandWordOf,
   ERROR,
   OP,
-  opRow,
   type OpRow,
+  opRow,
   readConnectRequest,
   XID,
-  type ConnectRequest,
 } from '@zoots/protocol';
 import type { Connection } from '../session/connection.js';
 import type { Authenticator } from './auth.js';

@@ -39,7 +39,10 @@ function groupsOf(text: string): number[] | null {
     if (part.includes('.') && index === parts.length - 1) {
       const bytes = parseV4(part);
       if (bytes === null) return null;
-      groups.push(((bytes[0] as number) << 8) | (bytes[1] as number), ((bytes[2] as number) << 8) | (bytes[3] as number));
+      groups.push(
+        ((bytes[0] as number) << 8) | (bytes[1] as number),
+        ((bytes[2] as number) << 8) | (bytes[3] as number),
+      );
     } else if (/^[0-9a-fA-F]{1,4}$/.test(part)) groups.push(Number.parseInt(part, 16));
     else return null;
   }

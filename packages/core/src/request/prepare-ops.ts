@@ -535,7 +535,12 @@ function skipPart(reader: ByteReader, type: number): void {
 
 /** The txn type of a part: container flags make a container whatever the header says, and a createTTL without TTL flags is a plain create. */
 function partType(reader: ByteReader, headerType: number, start: number, end: number): number {
-  if (headerType !== OP.create && headerType !== OP.create2 && headerType !== OP.createContainer && headerType !== OP.createTTL) {
+  if (
+    headerType !== OP.create &&
+    headerType !== OP.create2 &&
+    headerType !== OP.createContainer &&
+    headerType !== OP.createTTL
+  ) {
     return headerType;
   }
   const flags = reader.view.getInt32(headerType === OP.createTTL ? end - 12 : end - 4);
@@ -621,7 +626,9 @@ function fixUpAcl(p: Preparer, start: number, end: number): number {
   if (typeof fixed === 'number') return fixed;
   writeAcls(scratch, fixed);
   // `auth` may stand for many identities. An entry that some reader of the log would refuse must not come to be.
-  return readerEnd - start + scratch.length + ENTRY_OVERHEAD_BYTES > p.rules.entryBytesMax ? ERROR.invalidAcl : ERROR.ok;
+  return readerEnd - start + scratch.length + ENTRY_OVERHEAD_BYTES > p.rules.entryBytesMax
+    ? ERROR.invalidAcl
+    : ERROR.ok;
 }
 
 /** The list in `aclScratch`, decoded. */

@@ -44,7 +44,13 @@ export function writeBareReply(out: ByteWriter, xid: number, zxid: number, code:
 }
 
 /** WatcherEvent{int type, int state, ustring path}. */
-export function writeNotification(out: ByteWriter, zxid: number, eventType: number, store: ZnodeStore, path: number): void {
+export function writeNotification(
+  out: ByteWriter,
+  zxid: number,
+  eventType: number,
+  store: ZnodeStore,
+  path: number,
+): void {
   const start = beginReply(out, XID.notification, zxid);
   out.int32(eventType);
   out.int32(STATE_SYNC_CONNECTED);

@@ -2,8 +2,9 @@
  * ACL lists, interned: a znode keeps an int32. -1 stands for "everybody may do everything" (by far the most common list and
  * the value Apache writes in snapshots); others have an id from 1 on and are counted, so that unused ones go.
  */
-import { type Acl, readAcls, writeAcls } from '@zoots/protocol';
+
 import { assert, ByteReader, ByteWriter } from '@zoots/base';
+import { type Acl, readAcls, writeAcls } from '@zoots/protocol';
 
 export const ACL_OPEN = -1;
 
@@ -24,7 +25,7 @@ export class AclTable {
 
   /** Null stands for the open list. */
   listOf(id: number): readonly Acl[] | null {
-    return id === ACL_OPEN ? null : ((this.#byId.get(id) as Entry).acls);
+    return id === ACL_OPEN ? null : (this.#byId.get(id) as Entry).acls;
   }
 
   has(id: number): boolean {

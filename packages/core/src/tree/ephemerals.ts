@@ -26,7 +26,9 @@ export function ownerKind(high: number, low: number, rules: OwnerRules): OwnerKi
 
 /** The ttl, in milliseconds, that a TTL owner holds. */
 export function ttlOf(high: number, low: number): number {
-  return high >>> 24 === TTL_MARK ? (high & 0xff) * 4294967296 + (low >>> 0) : (high & 0x7fffffff) * 4294967296 + (low >>> 0);
+  return high >>> 24 === TTL_MARK
+    ? (high & 0xff) * 4294967296 + (low >>> 0)
+    : (high & 0x7fffffff) * 4294967296 + (low >>> 0);
 }
 
 /** High half of the owner of a znode with this ttl. */

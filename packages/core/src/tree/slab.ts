@@ -19,7 +19,10 @@ export const NO_BYTES = -1;
 const CLASS_BYTES: number[] = [];
 for (let size = 8; size <= SMALL_BYTES_MAX; ) {
   CLASS_BYTES.push(size);
-  size = size < 128 ? size + 8 : Math.min((Math.ceil((size * 6) / 5) + 7) & ~7, size === SMALL_BYTES_MAX ? Infinity : SMALL_BYTES_MAX);
+  size =
+    size < 128
+      ? size + 8
+      : Math.min((Math.ceil((size * 6) / 5) + 7) & ~7, size === SMALL_BYTES_MAX ? Infinity : SMALL_BYTES_MAX);
 }
 
 /** Class of a length, by units; lengths above the table are large. */

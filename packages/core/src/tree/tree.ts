@@ -7,8 +7,9 @@
  *
  * Read next: request/apply.ts (the only writer), tree/snapshot-walk.ts.
  */
-import { ERROR, lastSlash, READ_ACL_UNSAFE, writeAcls } from '@zoots/protocol';
+
 import { assert, ByteWriter, encodeUtf8, highOf, lowOf, pairToNumber } from '@zoots/base';
+import { ERROR, lastSlash, READ_ACL_UNSAFE, writeAcls } from '@zoots/protocol';
 import { ACL_OPEN, AclTable } from './acl-table.js';
 import { DigestSum, NodeDigest } from './digest.js';
 import { Ephemerals, type OwnerRules, ownerKind } from './ephemerals.js';
@@ -159,7 +160,14 @@ export class Tree {
     return slash < 0 ? NONE : this.find(bytes, pathStart, slash === pathStart ? slash + 1 : slash);
   }
 
-  #setFreshStat(id: number, zxid: number, timeHigh: number, timeLow: number, ownerHigh: number, ownerLow: number): void {
+  #setFreshStat(
+    id: number,
+    zxid: number,
+    timeHigh: number,
+    timeLow: number,
+    ownerHigh: number,
+    ownerLow: number,
+  ): void {
     const page = this.store.page(id);
     const at = this.store.rowAt(id);
     const high = highOf(zxid);

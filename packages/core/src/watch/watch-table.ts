@@ -19,7 +19,13 @@ export const WATCHER_TYPE = { children: 1, data: 2, any: 3, persistent: 4, persi
 export type WatchTableName = 'data' | 'child';
 
 /** Gets each event; `aclId` is the list a receiver must be able to read under. */
-export type EventSink = (connection: Connection, eventType: number, pathId: number, aclId: number, zxid: number) => void;
+export type EventSink = (
+  connection: Connection,
+  eventType: number,
+  pathId: number,
+  aclId: number,
+  zxid: number,
+) => void;
 
 type Watchers = Map<Connection, number>;
 
@@ -218,7 +224,16 @@ export class WatchTable {
     const watchers = this.#child.get(parent);
     if (watchers === undefined) return;
     this.#fired.clear();
-    this.#fireAt('child', parent, watchers, ~0, EVENT.nodeChildrenChanged, parent, this.#store.get(parent, F.acl), zxid);
+    this.#fireAt(
+      'child',
+      parent,
+      watchers,
+      ~0,
+      EVENT.nodeChildrenChanged,
+      parent,
+      this.#store.get(parent, F.acl),
+      zxid,
+    );
   }
 
   // ---- for four letter words ----

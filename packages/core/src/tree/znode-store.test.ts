@@ -1,0 +1,126 @@
+import { strict as assert } from 'node:assert';
+import { test } from 'node:test';
+import { decodeUtf8, encodeUtf8, Prng } from '@zoots/base';
+import { Slab } from './slab.js';
+import { F, NONE, PIN, ROOT, ZnodeStore } from './znode-store.js';
+
+function pathOf(store: ZnodeStore, id: number): string {
+  const start = store.pathStart(id);
+  return decodeUtf8(store.pathChunk(id), start, start + store.pathLength(id));
+}
+
+function dataOf(store: ZnodeStore, id: number): string | null {
+  const length = store.dataLength(id);
+  if (length < 0) return null;
+  const start = store.dataStart(id);
+  return decodeUtf8(store.dataChunk(id), start, start + length);
+}
+
+test('a random history of attach, detach, data and pins equals a Map', () => {
+  const prng = new Prng(21);
+  const store = new ZnodeStore(prng.uint32());
+  store.attach(ROOT, NONE);
+  const model = new Map<string, string | null>([['/', null]]);
+  const pinned = new Set<string>();
+  const find = (path: string): number => {
+    const bytes = encodeUtf8(path);
+    return store.find(bytes, 0, bytes.length);
+  };
+  for (let step = 0; step < 60_000; step++) {
+    const paths = [...model.keys()];
+    const parent = prng.pick(paths.slice(0, 50));
+    const path = `${parent === '/' ? '' : parent}/${prng.below(400)}`;
+    const id = find(path);
+    const isPresent = id !== NONE && store.isPresent(id);
+    assert.equal(isPresent, model.has(path), path);
+    if (prng.chance(0.3)) {
+      const bytes = encodeUtf8(path);
+      const watched = store.intern(bytes, 0, bytes.length);
+      if (pinned.delete(path)) store.unpin(watched, PIN.dataWatch);
+      else {
+        store.pin(watched, PIN.dataWatch);
+        pinned.add(path);
+      }
+      continue;
+    }
+    const hasChildren = isPresent && store.get(id, F.childCount) > 0;
+    if (isPresent && !hasChildren && prng.chance(0.6)) {
+      store.detach(id);
+      model.delete(path);
+    } else if (isPresent) {
+      const data = prng.chance(0.2) ? null : 'x'.repeat(prng.chance(0.05) ? prng.below(200_000) : prng.below(300));
+      const bytes = encodeUtf8(data ?? '');
+      store.setData(id, bytes, data === null ? -1 : 0, bytes.length);
+      model.set(path, data);
+    } else if (model.size < 3000) {
+      const bytes = encodeUtf8(path);
+      const made = store.intern(bytes, 0, bytes.length);
+      store.attach(made, find(parent));
+      store.setData(made, bytes, -1, -1);
+      model.set(path, null);
+    }
+  }
+  assert.equal(store.presentCount, model.size);
+  let bytes = 0;
+  for (const [path, data] of model) {
+    const id = find(path);
+    assert.equal(pathOf(store, id), path);
+    assert.equal(dataOf(store, id), data);
+    bytes += data?.length ?? 0;
+  }
+  assert.equal(store.dataBytes, bytes);
+  const reached = new Set<string>();
+  const walk = (id: number): void => {
+    reached.add(pathOf(store, id));
+    let count = 0;
+    for (let child = store.get(id, F.firstChild); child !== NONE; child = store.get(child, F.nextSibling)) {
+      assert.equal(store.get(child, F.parent), id);
+      count++;
+      walk(child);
+    }
+    assert.equal(store.get(id, F.childCount), count);
+  };
+  walk(ROOT);
+  assert.deepEqual([...reached].sort(), [...model.keys()].sort());
+});
+
+test('100,000 paths keep their ids while the index splits its buckets', () => {
+  const store = new ZnodeStore(1);
+  const ids: number[] = [];
+  for (let i = 0; i < 100_000; i++) {
+    const bytes = encodeUtf8(`/many/${i}`);
+    const id = store.intern(bytes, 0, bytes.length);
+    store.pin(id, PIN.quota);
+    ids.push(id);
+  }
+  for (let i = 0; i < 100_000; i++) {
+    const bytes = encodeUtf8(`/many/${i}`);
+    assert.equal(store.find(bytes, 0, bytes.length), ids[i]);
+  }
+  const missing = encodeUtf8('/many/100000');
+  assert.equal(store.find(missing, 0, missing.length), NONE);
+});
+
+test('the empty path is the root', () => {
+  const store = new ZnodeStore(1);
+  assert.equal(store.find(new Uint8Array(0), 0, 0), ROOT);
+});
+
+test('slab values survive each other, in every size class', () => {
+  const prng = new Prng(2);
+  const slab = new Slab();
+  const kept: { handle: number; bytes: Uint8Array }[] = [];
+  for (let step = 0; step < 5000; step++) {
+    if (kept.length > 200) {
+      const [gone] = kept.splice(prng.below(kept.length), 1);
+      slab.release(gone!.handle, gone!.bytes.length);
+    }
+    const size = prng.chance(0.02) ? prng.below(300_000) : prng.below(2000);
+    const bytes = new Uint8Array(size).fill(prng.below(256));
+    kept.push({ handle: slab.store(bytes, 0, size), bytes });
+  }
+  for (const { handle, bytes } of kept) {
+    const at = slab.offsetOf(handle);
+    assert.deepEqual(slab.chunkOf(handle).subarray(at, at + bytes.length), bytes);
+  }
+});
