@@ -47,7 +47,7 @@ const forbiddenOperations: Attack = {
     const failures: string[] = [];
     const path = bodies.path('/healthy');
     const cases: [name: string, type: number, body: Buffer][] = [
-      ['check outside a multi', Op.check, bodies.pathVersion('/healthy', 0)],
+      ['check outside a multi', Op.check, bodies.pathVersion('/healthy', -1)],
       ['deleteContainer', Op.deleteContainer, path],
       ['deleteContainer, old body', Op.deleteContainer, Buffer.from('/healthy')],
       ['createSession', Op.createSession, Buffer.from([0, 0, 0x75, 0x30])],
