@@ -10,6 +10,8 @@ export { ConfigError, type ConfigNotice } from './config/config-settings.js';
 export { type PropertyEntry, parseProperties } from './config/properties-file.js';
 export * from './config/server-config.js';
 export { openDataDirectories } from './data-directories.js';
+export { NodeDisk } from './disk/node-disk.js';
+export { nodeGzip } from './disk/node-gzip.js';
 export * from './exit-codes.js';
 export * from './log/logger.js';
 export { type OperateOptions, operateServer } from './operate.js';
