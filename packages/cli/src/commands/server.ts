@@ -9,6 +9,7 @@
  */
 import { closeSync, writeSync } from 'node:fs';
 import { relative } from 'node:path';
+import { logLevels } from '@zoots/base';
 import {
   apacheVersion,
   type ConfigSources,
@@ -51,9 +52,14 @@ export async function run(commandWords: readonly string[]): Promise<number> {
     for (const { level, event, fields } of notices) logger.log(level, event, fields);
     const isForPeople = logOptions.format === 'text' && (loaded.isBuiltIn || process.stdout.isTTY === true);
     const onServing = (server: RunningServer): void => {
+      const { configFile, dataDir, dataLogDir } = config;
+      const fields = { port: server.clientPort, dataDir, dataLogDir, configFile };
+      logger.log(logLevels.info, 'serving clients', fields);
       announceReady(environment.ZOOTS_READY_FD);
       if (isForPeople) console.log(welcome(loaded, server));
     };
+    const version = `${zootsVersion} (ZooKeeper ${apacheVersion})`;
+    logger.log(logLevels.info, 'starting', { version, node: process.version, processId: process.pid });
     const startServer = await loadServer();
     // Timers and sockets of a server that did not end cleanly must not keep the process: it has its exit code now.
     process.exit(
