@@ -6,6 +6,7 @@
 import type { Logger, Prng } from '@zoots/base';
 import type { Disk, GzipPort } from '@zoots/storage';
 import type { Connection } from './session/connection.js';
+import type { ConnectionThrottleRules } from './session/connection-throttle.js';
 
 /** Read once at the first input of a turn; every request of the turn sees the same time. */
 export interface Clock {
@@ -63,12 +64,14 @@ export interface CoreConfig {
     readonly stallTimeMs: number;
     readonly throttledOpWaitTimeMs: number;
   };
+  readonly connectionThrottle: ConnectionThrottleRules;
   readonly largeRequest: { readonly thresholdBytes: number; readonly bytesMax: number };
   readonly snapCount: number;
   readonly snapSizeLimitBytes: number;
   readonly txnLogSizeLimitBytes: number;
   readonly preAllocBytes: number;
   readonly forceSync: boolean;
+  readonly fsyncWarningThresholdMs: number;
   readonly snapshotCompression: 'none' | 'gz' | 'snappy';
   readonly serializeLastProcessedZxid: boolean;
   readonly trustEmptySnapshot: boolean;

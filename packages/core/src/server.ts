@@ -42,6 +42,7 @@ import { Overlay } from './request/outstanding.js';
 import { Preparer, type Requester, SERVER_ITSELF } from './request/prepare.js';
 import { writeNotification } from './request/reply.js';
 import { Connection, type ParkedRequest, WriterPool } from './session/connection.js';
+import { ConnectionThrottle } from './session/connection-throttle.js';
 import { sessionPassword } from './session/password.js';
 import { type Session, SessionTable } from './session/session-table.js';
 import { Snapshotter } from './snapshotter.js';
@@ -92,7 +93,9 @@ export class Server {
   readonly snapshotter: Snapshotter;
   readonly #expiry: Expiry;
   readonly #log: TxnLog;
+  readonly connectionThrottle: ConnectionThrottle;
   readonly #pool = new WriterPool();
+  #flushStartedMs = 0;
   /** For headers and reads; every chunk's DataView is made once. */
   readonly reader = new ByteReader();
 
@@ -142,6 +145,7 @@ export class Server {
     this.#intake = new Intake(this, this, this.#authenticator);
     this.#loader = new Loader(this.tree, this.sessions, this.#applier, ports.logger);
     this.snapshotter = new Snapshotter(config, { ...ports, tree: this.tree, sessions: this.sessions });
+    this.connectionThrottle = new ConnectionThrottle(config.connectionThrottle, ports.prng, this.nowMs);
     this.#expiry = new Expiry(config, this.tree, this.sessions, this);
     this.#log = new TxnLog(
       ports.disk,
@@ -273,7 +277,7 @@ export class Server {
     }
     if (this.state !== 'failed') {
       this.snapshotter.step();
-      this.#log.flush();
+      if (this.#log.flush()) this.#flushStartedMs = this.nowMs;
     }
     this.#isTurnOpen = false;
     return this.#backlog.length > 0 || this.snapshotter.hasWork;
@@ -501,11 +505,17 @@ export class Server {
       this.close(connection);
       return;
     }
+    const isRenewal = request.sessionHigh !== 0 || request.sessionLow !== 0;
+    if (!this.connectionThrottle.admits(this.nowMs, isRenewal)) {
+      this.statistics.connectionsThrottled++;
+      this.close(connection);
+      return;
+    }
     const { minSessionTimeoutMs, maxSessionTimeoutMs } = this.config;
     const timeoutMs = Math.min(Math.max(request.timeoutMs, minSessionTimeoutMs), maxSessionTimeoutMs);
     connection.state = 'opening';
-    if (request.sessionHigh === 0 && request.sessionLow === 0) this.#createSession(connection, timeoutMs);
-    else this.#resumeSession(connection, request, timeoutMs);
+    if (isRenewal) this.#resumeSession(connection, request, timeoutMs);
+    else this.#createSession(connection, timeoutMs);
   }
 
   #createSession(connection: Connection, timeoutMs: number): void {
@@ -647,11 +657,21 @@ export class Server {
   #onDurable(batch: LogBatch): void {
     this.openTurn();
     if (this.state === 'failed') return;
+    this.#noteSync(this.nowMs - this.#flushStartedMs);
     this.#applier.nowMs = this.nowMs;
     this.#committer.commitBatch(batch);
     this.snapshotter.onCommitted(batch.recordCount, batch.writer.length, this.#log);
     this.#log.recycle(batch);
     this.#finishStop();
+  }
+
+  #noteSync(tookMs: number): void {
+    this.statistics.onSynced(tookMs);
+    if (tookMs <= this.config.fsyncWarningThresholdMs) return;
+    this.#ports.logger.log(logLevels.warn, 'slow sync of the transaction log', {
+      tookMs,
+      thresholdMs: this.config.fsyncWarningThresholdMs,
+    });
   }
 
   onCommitted(zxid: number): void {

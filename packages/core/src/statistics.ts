@@ -19,6 +19,11 @@ export class Statistics {
   minLatencyMs = -1;
   maxLatencyMs = 0;
   connectionsRejected = 0;
+  connectionsThrottled = 0;
+  syncCount = 0;
+  totalSyncMs = 0;
+  minSyncMs = -1;
+  maxSyncMs = 0;
   sessionsExpired = 0;
   digestMismatches = 0;
   largeRequestsRejected = 0;
@@ -47,6 +52,14 @@ export class Statistics {
     connection.lastZxid = zxid;
     connection.lastResponseMs = nowMs;
     connection.lastLatencyMs = latencyMs;
+  }
+
+  /** A log batch is durable. */
+  onSynced(tookMs: number): void {
+    this.syncCount++;
+    this.totalSyncMs += tookMs;
+    if (tookMs > this.maxSyncMs) this.maxSyncMs = tookMs;
+    if (this.minSyncMs < 0 || tookMs < this.minSyncMs) this.minSyncMs = tookMs;
   }
 
   onCommitted(zxid: number, digest: DigestSum): void {

@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { type Logger, Prng } from '@zoots/base';
 import { type Clock, type Connection, type Hashes, type Ports, Server } from '@zoots/core';
 import { FourLetterWords } from './admin/four-letter-words.js';
+import { startAutoPurge } from './auto-purge.js';
 import type { ServerConfig } from './config/server-config.js';
 import { NodeDisk } from './disk/node-disk.js';
 import { nodeGzip } from './disk/node-gzip.js';
@@ -57,7 +58,12 @@ export async function startServer(config: ServerConfig, logger: Logger): Promise
   listener = new ClientListener(server, options);
   const clientPort = await listen(listener, options);
   words = new FourLetterWords({ server, config, clientPort, startedMs: clock.nowMs() });
-  return { clientPort, failed, stop: () => stop(server, listener as ClientListener, turn) };
+  const stopPurging = startAutoPurge(config, ports.disk, logger);
+  const stopAll = (): Promise<void> => {
+    stopPurging();
+    return stop(server, listener as ClientListener, turn);
+  };
+  return { clientPort, failed, stop: stopAll };
 }
 
 function loadDatabase(server: Server): Promise<void> {

@@ -9,7 +9,10 @@ import type { Connection } from './connection.js';
 export class Session {
   readonly high: number;
   readonly low: number;
+  /** What the connection negotiated; a resumed session may have another than it was made with. */
   timeoutMs: number;
+  /** What its createSession txn says: this is what snapshots hold. */
+  recordedTimeoutMs: number;
   connection: Connection | null = null;
   /** Its createSession is applied: it belongs to the database and to snapshots. */
   isApplied = false;
@@ -24,6 +27,7 @@ export class Session {
     this.high = high;
     this.low = low;
     this.timeoutMs = timeoutMs;
+    this.recordedTimeoutMs = timeoutMs;
   }
 }
 
@@ -81,6 +85,7 @@ export class SessionTable {
       this.#sessions.set(high, low, session);
     }
     session.timeoutMs = timeoutMs;
+    session.recordedTimeoutMs = timeoutMs;
     this.touch(session, nowMs);
     return session;
   }

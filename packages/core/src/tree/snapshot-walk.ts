@@ -43,7 +43,7 @@ export class SnapshotWalk implements ChangeListener {
     const applied = [...sessions.all()].filter((session) => session.isApplied);
     applied.sort((left, right) => left.high - right.high || (left.low >>> 0) - (right.low >>> 0));
     this.#writer.beginSessions(applied.length);
-    for (const session of applied) this.#writer.session(session.high, session.low, session.timeoutMs);
+    for (const session of applied) this.#writer.session(session.high, session.low, session.recordedTimeoutMs);
   }
 
   #writeAcls(): void {

@@ -39,7 +39,21 @@ export function monitorValues(context: WordContext): (readonly [string, string])
     ['stale_sessions_expired', statistics.sessionsExpired],
     ['large_requests_rejected', statistics.largeRequestsRejected],
     ['digest_mismatches_count', statistics.digestMismatches],
+    ['connection_drop_count', statistics.connectionsThrottled],
+    ['connection_drop_probability', javaDouble(server.connectionThrottle.dropProbability)],
+    ...summary('fsynctime', statistics.totalSyncMs, statistics.syncCount, statistics.minSyncMs, statistics.maxSyncMs),
     ['snapshot_error_count', server.snapshotter.failedCount],
   ];
   return values.map(([key, value]) => [key, String(value)]);
+}
+
+/** A summary as Apache's default provider prints one. */
+function summary(name: string, total: number, count: number, min: number, max: number): [string, string | number][] {
+  return [
+    [`avg_${name}`, javaDouble(count === 0 ? 0 : total / count)],
+    [`min_${name}`, Math.max(min, 0)],
+    [`max_${name}`, max],
+    [`cnt_${name}`, count],
+    [`sum_${name}`, total],
+  ];
 }
