@@ -8,14 +8,12 @@
  * zkServer.sh ZOOTS_READY_FD (gets a line when clients are served) and ZOOTS_DAEMON (ignore SIGHUP).
  */
 import { closeSync, writeSync } from 'node:fs';
-import { relative } from 'node:path';
 import { logLevels } from '@zoots/base';
 import {
   apacheVersion,
   type ConfigSources,
   createLogger,
   exitCodes,
-  type LoadedConfig,
   LogOptionError,
   loadServerConfig,
   logOptionsOf,
@@ -28,6 +26,7 @@ import {
   zootsVersion,
 } from '@zoots/server';
 import { checkoutDirectory, defaultConfigFile } from '../checkout.js';
+import { welcome } from '../welcome.js';
 
 interface ServerWords {
   readonly properties: readonly PropertyWord[];
@@ -56,7 +55,7 @@ export async function run(commandWords: readonly string[]): Promise<number> {
       const fields = { port: server.clientPort, dataDir, dataLogDir, configFile };
       logger.log(logLevels.info, 'serving clients', fields);
       announceReady(environment.ZOOTS_READY_FD);
-      if (isForPeople) console.log(welcome(loaded, server));
+      if (isForPeople) console.log(welcome(loaded, server.clientPort));
     };
     const version = `${zootsVersion} (ZooKeeper ${apacheVersion})`;
     logger.log(logLevels.info, 'starting', { version, node: process.version, processId: process.pid });
@@ -132,23 +131,4 @@ function announceReady(fd: string | undefined): void {
   } catch {
     // Whoever waited is gone; the server is up all the same.
   }
-}
-
-function welcome(loaded: LoadedConfig, server: RunningServer): string {
-  const { config } = loaded;
-  const host = config.clientPortAddress ?? 'localhost';
-  const configuration = config.configFile === null ? 'built-in defaults' : shortPath(config.configFile);
-  const remedy = loaded.isBuiltIn ? ' (to change them: cp conf/zoo_sample.cfg conf/zoo.cfg)' : '';
-  return [
-    `Zoots ${zootsVersion}, compatible with ZooKeeper ${apacheVersion}: a stand-alone server on port ${server.clientPort}`,
-    `  configuration  ${configuration}${remedy}`,
-    `  data           ${config.dataDir}`,
-    `  connect        any ZooKeeper client to ${host}:${server.clientPort}; try: echo srvr | nc ${host} ${server.clientPort}`,
-    '  stop           Ctrl-C',
-  ].join('\n');
-}
-
-function shortPath(path: string): string {
-  const fromHere = relative(process.cwd(), path);
-  return fromHere.startsWith('..') ? path : fromHere;
 }
