@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
 import { ByteWriter, toHex } from '@zoots/base';
 import {
   describeRecoveryError,
+  type GzipPort,
   MemoryDisk,
   RecordingSink,
   type RecoveryError,
@@ -17,6 +19,28 @@ import {
 
 const DIRECTORY = '/data/version-2';
 const EPOCH = 4294967296;
+
+/** Reads only: gathers the stream and unpacks it at its end. */
+const gzip: GzipPort = {
+  compressor: () => assert.fail('nothing is compressed here'),
+  decompressor: (onOutput) => {
+    const parts: Uint8Array[] = [];
+    return {
+      push: (bytes, start, end, isLast, done) => {
+        parts.push(bytes.slice(start, end));
+        if (!isLast) return done(null);
+        try {
+          const output = gunzipSync(Buffer.concat(parts));
+          onOutput(output, 0, output.length);
+        } catch (error) {
+          return done((error as Error).message);
+        }
+        done(null);
+      },
+      close: () => {},
+    };
+  },
+};
 
 interface Outcome {
   readonly error: RecoveryError | null;
@@ -118,7 +142,7 @@ function loaded(outcome: Outcome, snapshotZxid: number, lastZxid: number): void 
 
 function fixture(name: string): MemoryDisk {
   const disk = new MemoryDisk();
-  const directory = new URL(`../src/fixtures/apache-3.8.0-${name}/`, import.meta.url);
+  const directory = new URL(`../src/fixtures/apache-${name}/`, import.meta.url);
   for (const file of readdirSync(directory)) disk.put(`${DIRECTORY}/${file}`, readFileSync(new URL(file, directory)));
   return disk;
 }
@@ -129,7 +153,7 @@ test('the data directories of three Apache 3.8.0 servers open', () => {
     ['s2', 0],
     ['s3', EPOCH + 2],
   ] as const) {
-    const disk = fixture(name);
+    const disk = fixture(`3.8.0-${name}`);
     const outcome = run(disk);
     loaded(outcome, snapshotZxid, outcome.txns.at(-1) as number);
     assert.deepEqual(outcome.result?.repairs, []);
@@ -143,6 +167,34 @@ test('the data directories of three Apache 3.8.0 servers open', () => {
     disk.run();
     assert.equal(epoch, 1);
   }
+});
+
+test('directories of Apache 3.5.10 and 3.9.5 (gz and snappy) open, by the newest snapshot and by the oldest', () => {
+  for (const [name, suffix] of [
+    ['3.5.10', ''],
+    ['3.9.5-gz', '.gz'],
+    ['3.9.5-snappy', '.snappy'],
+  ] as const) {
+    const disk = fixture(name);
+    const newest = `${DIRECTORY}/snapshot.14${suffix}`;
+    const outcome = run(disk, { gzip });
+    loaded(outcome, 0x14, 0x17);
+    assert.deepEqual(outcome.result?.repairs, []);
+    const nodes = outcome.sink.lines.filter((line) => line.startsWith('node'));
+    assert.equal(nodes.length, 15);
+    assert.ok(nodes.some((line) => line.startsWith(`node ${Buffer.from('/app').toString('hex')} 7468697264 `)));
+    flip(disk, newest, 100);
+    const older = run(disk, { gzip });
+    loaded(older, 0, 0x17);
+    assert.deepEqual(older.txns, range(1, 0x17));
+  }
+});
+
+test('a directory of Apache 3.4.14, which has logs only, opens', () => {
+  const outcome = run(fixture('3.4.14'));
+  loaded(outcome, 0, 0x16);
+  assert.deepEqual(outcome.txns, range(1, 0x16));
+  assert.deepEqual(outcome.result?.repairs, ['no snapshot: the logs were replayed from a fresh tree']);
 });
 
 test('nothing on disk is a fresh database, unless that is switched off', () => {
@@ -230,13 +282,20 @@ test('where all snapshots are damaged, logs from the very first txn prove the st
   assert.equal(run(unborn).result?.isFresh, true);
 });
 
-test('logs without any snapshot are refused, unless the operator trusts them', () => {
+test('logs without any snapshot: whole from the first txn on, or refused unless the operator trusts them', () => {
+  const whole = new MemoryDisk();
+  putLog(whole, range(1, 5));
+  const outcome = run(whole);
+  loaded(outcome, 0, 5);
+  assert.equal(outcome.result?.isFresh, false);
+  assert.match(outcome.result?.repairs[0] ?? '', /no snapshot/);
   const disk = new MemoryDisk();
-  const log = putLog(disk, range(1, 5));
+  const log = putLog(disk, range(EPOCH + 1, EPOCH + 5));
   refused(run(disk), log, /no snapshot/);
-  loaded(run(disk, { trustEmptySnapshot: true }), 0, 5);
+  loaded(run(disk, { trustEmptySnapshot: true }), 0, EPOCH + 5);
   const late = new MemoryDisk();
   const lateLog = putLog(late, range(4, 5));
+  refused(run(late), lateLog, /no snapshot/);
   refused(run(late, { trustEmptySnapshot: true }), lateLog, /missing between 0x0 and 0x4/);
 });
 

@@ -222,10 +222,12 @@ class Recovery {
   readonly #onRecord: OnRecord = (bytes, view, start, end) => {
     const zxid = entryZxid(view, start);
     const last = this.#chain.last;
-    const verdict = this.#isStartUnproven(zxid) ? 'gap' : this.#chain.take(zxid, view.getUint32(start - 8));
+    if (this.#snapshot === null && this.#txnCount === 0 && !this.#isStartProven(zxid)) {
+      return this.#damaged.length > 0 ? this.#refuseRecord('gap', last, zxid) : this.#refuseUnfounded(zxid);
+    }
+    const verdict = this.#chain.take(zxid, view.getUint32(start - 8));
     if (verdict === 'repeated') return null;
     if (verdict !== 'next') return this.#refuseRecord(verdict, last, zxid);
-    if (this.#refusesRecords()) return this.#refuseUnfounded(zxid);
     this.#keepUnfinished();
     this.#txnCount++;
     const problem = this.#sink.onTxn(bytes, start, end);
@@ -235,17 +237,12 @@ class Recovery {
   };
 
   /**
-   * Where every snapshot is damaged, the logs alone may prove the state: if they begin with the very first txn, or if a
-   * snapshot of the fresh tree once stood there.
+   * Without a usable snapshot the logs alone may prove the state: if they begin with the very first txn of all (Apache's
+   * 3.4 wrote no snapshot of a fresh tree, so such directories are common), if the snapshot of the fresh tree was there
+   * but is damaged, or if the operator says so.
    */
-  #isStartUnproven(zxid: number): boolean {
-    if (this.#snapshot !== null || this.#txnCount > 0 || this.#options.trustEmptySnapshot) return false;
-    return zxid > 1 && this.#damaged.length > 0 && !this.#damaged.some((damage) => damage.zxid === 0);
-  }
-
-  /** No snapshot was ever there, and nobody said that the logs are all there is. */
-  #refusesRecords(): boolean {
-    return this.#snapshot === null && this.#damaged.length === 0 && !this.#options.trustEmptySnapshot;
+  #isStartProven(zxid: number): boolean {
+    return zxid === 1 || this.#options.trustEmptySnapshot || this.#damaged.some((damage) => damage.zxid === 0);
   }
 
   #refuseUnfounded(zxid: number): string {
@@ -296,6 +293,8 @@ class Recovery {
     }
     for (const { path, end } of this.#unfinished) this.#planEnd(path, end);
     const { repeatedCount, gapCount } = this.#chain;
+    if (this.#snapshot === null && this.#txnCount > 0)
+      this.#repairs.push('no snapshot: the logs were replayed from a fresh tree');
     if (gapCount > 0) this.#repairs.push(`accepted ${gapCount} gaps in the logs, as told`);
     if (repeatedCount > 0 && this.#txnCount > 0)
       this.#repairs.push(`skipped ${repeatedCount} records at or below the state`);

@@ -66,10 +66,10 @@ export class SnapshotParser {
   #view = new DataView(this.#held.buffer);
   /** Checksum of everything before the unit being read. */
   #checksum = 1;
-  #consumed = 0;
-  /** Set by the first thing that is wrong: what, and where in the uncompressed stream. */
+  /** Where in the uncompressed stream the unit being read begins; after an error, where it was found. */
+  offset = 0;
+  /** Set by the first thing that is wrong. */
   error: string | null = null;
-  errorOffset = 0;
 
   constructor(sink: SnapshotSink, zxid: number) {
     this.#sink = sink;
@@ -83,9 +83,9 @@ export class SnapshotParser {
     let at = 0;
     while (this.error === null) {
       const next = this.#step(at);
-      if (next === MORE) break;
+      if (next === MORE || this.error !== null) break;
       this.#checksum = adler32(this.#held, at, next, this.#checksum);
-      this.#consumed += next - at;
+      this.offset += next - at;
       at = next;
     }
     this.#held.copyWithin(0, at, this.#heldBytes);
@@ -101,10 +101,7 @@ export class SnapshotParser {
   }
 
   #fail(message: string): false {
-    if (this.error === null) {
-      this.error = message;
-      this.errorOffset = this.#consumed;
-    }
+    this.error ??= message;
     return false;
   }
 

@@ -83,7 +83,7 @@ class SnapshotReading {
 
   #end(error: DiskError | null, reason: string | null): void {
     this.#codec.close();
-    const damage = reason === null ? null : { offset: this.#parser.errorOffset, reason };
+    const damage = reason === null ? null : { offset: this.#parser.offset, reason };
     this.#file.close(() => this.#done(error, damage));
   }
 }
