@@ -292,6 +292,28 @@ test('start-foreground is the server itself: SIGTERM ends it with exit code 0', 
   assert.deepEqual(await once(child, 'exit'), [0, null]);
 });
 
+test('as guides have it: copy the sample, set dataDir, start from bin, several by name', async () => {
+  const place = new Place(await freePort());
+  const sample = readFileSync(join(checkoutDirectory, 'conf', 'zoo_sample.cfg'), 'utf8');
+  const edited = sample.replace(/^dataDir=.*$/m, `dataDir=${place.dataDir}`);
+  writeFileSync(join(place.conf, 'zoo1.cfg'), edited.replace(/^clientPort=2181$/m, `clientPort=${place.port}`));
+  place.set({ ZOOCFGDIR: place.conf });
+  const run = (command: string): Result => {
+    const cwd = join(checkoutDirectory, 'bin');
+    const result = spawnSync('bash', ['-c', command], { env: place.environment, encoding: 'utf8', cwd });
+    if (place.pid !== null) started.add(place.pid);
+    return { code: result.status, out: result.stdout, err: result.stderr };
+  };
+  assert.equal(run('./zkServer.sh start zoo1.cfg').out, 'Starting zookeeper ... STARTED\n');
+  assert.match(run('./zkServer.sh status zoo1.cfg').out, /^Mode: standalone$/m);
+  assert.match(
+    run('more $ZOO_LOG_DIR/zookeeper.out').out,
+    /Either no config or no quorum defined in config, running in/,
+  );
+  assert.doesNotMatch(place.console, /later version|unknown configuration/);
+  assert.equal(run('./zkServer.sh stop zoo1.cfg').code, 0);
+});
+
 test('version and usage', async () => {
   const place = new Place(await freePort());
   assert.match(place.server('version').out, /^Apache ZooKeeper, version 3\.9\.5\S* \d{4}-\d\d-\d\d \d\d:\d\d UTC\n$/);

@@ -205,6 +205,7 @@ type DiskPart = Pick<
   | 'snapshotCompression'
   | 'serializeLastProcessedZxid'
   | 'trustEmptySnapshot'
+  | 'allowLogGaps'
   | 'autopurge'
 >;
 
@@ -220,6 +221,7 @@ function diskOf(values: Values): DiskPart {
     snapshotCompression: compression === 'gz' || compression === 'snappy' ? compression : 'none',
     serializeLastProcessedZxid: values.get('serializeLastProcessedZxid.enabled'),
     trustEmptySnapshot: values.get('snapshot.trust.empty'),
+    allowLogGaps: values.get('zoots.recovery.allowGaps'),
     autopurge: {
       snapRetainCount: values.get('autopurge.snapRetainCount'),
       purgeIntervalMs: purgeIntervalOf(values),

@@ -14,7 +14,7 @@ export function serversOf(values: Values): ServerAddress[] {
   for (const key of values.keys) {
     if (!/^server\.-?\d+$/.test(key)) continue;
     try {
-      servers.push(parseServerAddress(Number(key.slice(7)), values.text(key) as string, multiAddress));
+      servers.push(parseServerAddress(Number(key.slice(7)), withoutComment(values.text(key) as string), multiAddress));
     } catch (cause) {
       if (cause instanceof ServerAddressError)
         throw new ConfigError(`${values.placeOf(key)}: ${cause.message}`, { cause });
@@ -22,6 +22,11 @@ export function serversOf(values: Values): ServerAddress[] {
     }
   }
   return servers.sort((left, right) => left.id - right.id);
+}
+
+/** A comment cannot stand behind a value in this syntax, but behind server lines many guides have one. */
+function withoutComment(text: string): string {
+  return text.replace(/\s+#.*$/, '');
 }
 
 /** dataDir/myid: a decimal number on the first line; null without the file. */

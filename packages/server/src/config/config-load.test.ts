@@ -175,6 +175,11 @@ test('-D words in flags, with quotes, and nothing else', () => {
   ]);
 });
 
+test('the way out of a refused recovery is a property for one start', () => {
+  assert.equal(configOf('').allowLogGaps, false);
+  assert.equal(configOf('', { properties: ['-Dzoots.recovery.allowGaps=true'] }).allowLogGaps, true);
+});
+
 test('the whitelist * is everything', () => {
   assert.equal(configOf('4lw.commands.whitelist=*').fourLetterWhitelist, '*');
   assert.equal(configOf('4lw.commands.whitelist=stat, *').fourLetterWhitelist, '*');
@@ -287,6 +292,11 @@ test('one server line is stand-alone, with its client port', () => {
   writeMyid('five');
   assert.match(refusal(base), /myid: "five" is not a number$/);
   rmSync(join(dataDir, 'myid'));
+});
+
+test('a comment behind a server line, as guides have it', () => {
+  const { servers } = configOf('server.1 = h:2888:3888:participant   # the first\n');
+  assert.deepEqual(servers[0]?.addresses, [{ host: 'h', quorumPort: 2888, electionPort: 3888 }]);
 });
 
 test('a dynamic configuration file holds server lines, and only it', () => {

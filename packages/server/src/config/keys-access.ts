@@ -15,7 +15,7 @@ export const accessKeys = {
   'enforce.auth.enabled': property('effective', 'boolean', false, '', 'Sessions must identify themselves.'),
   'enforce.auth.schemes': property('effective', 'list', null, '', 'By one of these schemes.'),
   sessionRequireClientSASLAuth: property('effective', 'boolean', false, '', 'As enforcing the scheme sasl.'),
-  'audit.enable': property('effective', 'boolean', false, '', 'Write an audit log.'),
+  'audit.enable': property('later', 'boolean', false, '', 'Write an audit log.'),
   'audit.impl.class': property('jvm', 'text', '', '', 'Class that writes it.'),
   enableEagerACLCheck: property('later', 'boolean', false, '', 'A learner checks ACLs before it forwards a request.'),
   'IPAuthenticationProvider.usexforwardedfor': property('later', 'boolean', false, '', 'HTTP: X-Forwarded-For counts.'),

@@ -18,6 +18,15 @@ export const storageKeys = {
   }),
   'snapshot.compression.method': property('effective', 'text', '', '', 'gz or snappy; anything else is none.'),
   'snapshot.trust.empty': property('effective', 'boolean', false, '', 'Start from logs without any snapshot.'),
+  /** Ours alone: the way out that recovery names when log files are missing in the middle. */
+  'zoots.recovery.allowGaps': bareProperty(
+    'zoots.recovery.allowGaps',
+    'effective',
+    'boolean',
+    false,
+    '',
+    'Start although txns are missing between the logs; for one start, after reading what the refusal says.',
+  ),
   'datadir.autocreate': property('effective', 'boolean', true, '', 'Make missing directories.'),
   'db.autocreate': property('effective', 'boolean', true, '', 'An empty data directory is a database.'),
   'serializeLastProcessedZxid.enabled': property('effective', 'boolean', true, '', 'Snapshots end with their zxid.'),

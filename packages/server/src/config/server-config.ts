@@ -83,6 +83,8 @@ export interface ServerConfig {
   readonly serializeLastProcessedZxid: boolean;
   /** Start from logs alone when there is no snapshot. */
   readonly trustEmptySnapshot: boolean;
+  /** Start although txns are missing between the logs. */
+  readonly allowLogGaps: boolean;
   readonly autopurge: AutopurgeConfig;
 
   // -- znodes -----------------------------------------------------------------------------------------------------
