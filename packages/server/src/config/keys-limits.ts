@@ -10,9 +10,9 @@ export const limitKeys = {
     'Requests in process above which reading pauses.',
   ),
   maxCnxns: property('effective', 'int', 0, 'connections', 'Connections in all; 0 is no limit.'),
-  flushDelay: property('effective', 'long', 0, 'ms', 'Time to wait for more txns before a sync.', { min: 0 }),
-  maxWriteQueuePollTime: property('effective', 'long', null, 'ms', 'Idle wait before a sync; flushDelay/3 unless set.'),
-  maxBatchSize: property('effective', 'int', 1000, 'txns', 'Txns per sync.', { min: 1 }),
+  flushDelay: property('jvm', 'long', 0, 'ms', 'Time to wait for more txns before a sync.', { min: 0 }),
+  maxWriteQueuePollTime: property('jvm', 'long', null, 'ms', 'Idle wait before a sync; flushDelay/3 unless set.'),
+  maxBatchSize: property('jvm', 'int', 1000, 'txns', 'Txns per sync.', { min: 1 }),
   enforceQuota: property('effective', 'boolean', false, '', 'Refuse what exceeds a hard quota.'),
   request_throttle_max_requests: property('effective', 'int', 0, 'requests', 'Throttle above this; 0 is off.', {
     aliases: ['requestThrottleLimit'],
@@ -21,16 +21,16 @@ export const limitKeys = {
     aliases: ['requestThrottleStallTime'],
     min: 0,
   }),
-  request_throttle_drop_stale: property('effective', 'boolean', true, '', 'Drop stale requests while throttled.', {
+  request_throttle_drop_stale: property('jvm', 'boolean', true, '', 'Drop stale requests while throttled.', {
     aliases: ['requestThrottleDropStale'],
   }),
-  request_stale_connection_check: property('effective', 'boolean', true, '', 'Stale: its connection is gone.', {
+  request_stale_connection_check: property('jvm', 'boolean', true, '', 'Stale: its connection is gone.', {
     aliases: ['requestStaleConnectionCheck'],
   }),
-  request_stale_latency_check: property('effective', 'boolean', false, '', 'Stale: older than the session timeout.', {
+  request_stale_latency_check: property('jvm', 'boolean', false, '', 'Stale: older than the session timeout.', {
     aliases: ['requestStaleLatencyCheck'],
   }),
-  'request_throttler.shutdownTimeout': property('effective', 'int', 10_000, 'ms', 'Time to drain at shutdown.'),
+  'request_throttler.shutdownTimeout': property('jvm', 'int', 10_000, 'ms', 'Time to drain at shutdown.'),
   throttled_op_wait_time: property('effective', 'int', 0, 'ms', 'Wait after which THROTTLEDOP is answered; 0 is off.', {
     aliases: ['throttledOpWaitTime'],
   }),
@@ -65,7 +65,7 @@ export const limitKeys = {
   }),
   connection_throttle_weight_enabled: property('effective', 'boolean', false, '', 'Tokens by kind of session.'),
   connection_throttle_global_session_weight: property('effective', 'int', 3, 'tokens', 'A global session.', { min: 1 }),
-  connection_throttle_local_session_weight: property('effective', 'int', 1, 'tokens', 'A local session.', { min: 1 }),
+  connection_throttle_local_session_weight: property('later', 'int', 1, 'tokens', 'A local session.', { min: 1 }),
   connection_throttle_renew_session_weight: property('effective', 'int', 2, 'tokens', 'A renewed session.', { min: 1 }),
   'nio.sessionlessCnxnTimeout': property('effective', 'int', 10_000, 'ms', 'Time for a connection to ask for one.', {
     min: 1,

@@ -31,7 +31,13 @@ export const storageKeys = {
   'db.autocreate': property('effective', 'boolean', true, '', 'An empty data directory is a database.'),
   'serializeLastProcessedZxid.enabled': property('effective', 'boolean', true, '', 'Snapshots end with their zxid.'),
   'digest.enabled': property('effective', 'boolean', true, '', 'Keep and store a digest of the tree.'),
-  'closeSessionTxn.enabled': property('effective', 'boolean', true, '', 'The end of a session lists its znodes.'),
+  'closeSessionTxn.enabled': property(
+    'jvm',
+    'boolean',
+    true,
+    '',
+    'Always on: an entry with a digest but no list is unreadable.',
+  ),
   extendedTypesEnabled: property('effective', 'boolean', false, '', 'TTL znodes.'),
   emulate353TTLNodes: property('effective', 'boolean', false, '', 'TTL znodes in the encoding of 3.5.3.'),
   'znode.container.checkIntervalMs': bareProperty(
