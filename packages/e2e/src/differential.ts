@@ -74,7 +74,8 @@ async function openArena(row: Row): Promise<Arena> {
     runner?.right.end();
     // Nothing of these directories is read again: a crash is the quickest stop.
     await Promise.all(peers.map((peer) => peer.kill()));
-    rmSync(workDir, { recursive: true, force: true });
+    if (process.env.ZOOTS_KEEP) console.log(`kept ${workDir}`);
+    else rmSync(workDir, { recursive: true, force: true });
   };
   const start = async (kind: PeerKind, name: string): Promise<void> => {
     const port = await freePort();

@@ -70,7 +70,10 @@ export class Runner {
       open: (s) => this.#open(s),
       burst: (s) => this.#burst(s),
       raw: (s) => this.#raw(s),
-      cut: async (s) => this.#cut(s.slot),
+      cut: async (s) => {
+        this.#cut(s.slot);
+        await this.#both((side) => side.settleConnections());
+      },
       expire: (s) => this.#expire(s.slot),
       settle: () => this.#settle(),
     };

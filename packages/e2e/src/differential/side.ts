@@ -83,13 +83,30 @@ export class Side implements SideNames {
     return this.slots.get(slot)?.session ?? -1;
   }
 
+  /**
+   * Waits until the server has noticed every cut. A session resumed before that would race against the end of its
+   * old connection, and Apache itself answers such a race now one way, now the other.
+   */
+  async settleConnections(): Promise<void> {
+    const deadlineMs = performance.now() + replyTimeoutMs;
+    while (performance.now() < deadlineMs) {
+      const match = /^Connections: (\d+)$/m.exec(await fourLetterWord(this.port, 'srvr'));
+      // The question itself is a connection.
+      if (Number(match?.[1]) <= this.slots.size + 1) return;
+    }
+    throw new Error(`${this.label} does not notice that a connection was cut`);
+  }
+
   cut(slot: number): void {
     this.slots.get(slot)?.connection.destroy();
     this.slots.delete(slot);
   }
 
   async open(step: Step & { kind: 'open' }): Promise<Received[]> {
-    this.cut(step.slot);
+    if (this.isOpen(step.slot)) {
+      this.cut(step.slot);
+      await this.settleConnections();
+    }
     const connection = await WireConnection.open(this.port);
     const sessionId = this.#sessionId(step);
     const request = writeConnectRequest({
