@@ -39,11 +39,12 @@ import { Authenticator } from './request/auth.js';
 import { Committer, type InFlight } from './request/commit.js';
 import { Intake } from './request/intake.js';
 import { Overlay } from './request/outstanding.js';
-import { Preparer, type Requester, SERVER_ITSELF } from './request/prepare.js';
+import { Preparer, SERVER_ITSELF } from './request/prepare.js';
 import { writeNotification } from './request/reply.js';
 import { Connection, type ParkedRequest, WriterPool } from './session/connection.js';
 import { ConnectionThrottle } from './session/connection-throttle.js';
 import { sessionPassword } from './session/password.js';
+import type { Requester } from './session/requester.js';
 import { type Session, SessionTable } from './session/session-table.js';
 import { Snapshotter } from './snapshotter.js';
 import { Statistics } from './statistics.js';
@@ -570,13 +571,16 @@ export class Server {
   }
 
   #requesterOf(session: Session, connection: Connection | null): Requester {
-    return {
+    if (connection?.requester != null) return connection.requester;
+    const requester: Requester = {
       sessionHigh: session.high,
       sessionLow: session.low,
       identities: connection?.identities ?? [],
       session,
       isInternal: connection === null,
     };
+    if (connection !== null) connection.requester = requester;
+    return requester;
   }
 
   #submit(

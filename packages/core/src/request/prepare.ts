@@ -8,7 +8,7 @@
 import { ByteReader, ByteWriter } from '@zoots/base';
 import { DIGEST_VERSION, ERROR, type Id, OP, TXN_HEADER_BYTES, writeTxnHeader } from '@zoots/protocol';
 import type { LogBatch } from '@zoots/storage';
-import type { Session } from '../session/session-table.js';
+import type { Requester } from '../session/requester.js';
 import type { Tree } from '../tree/tree.js';
 import type { AclChecker } from './acl-check.js';
 import type { Overlay } from './outstanding.js';
@@ -21,16 +21,6 @@ export interface PrepareRules {
   readonly reconfigEnabled: boolean;
   /** Longest entry that every reader of the log accepts: jute.maxbuffer and its extra. */
   readonly entryBytesMax: number;
-}
-
-/** Who asks. Internal requests (expiry, containers) have no identities and no session object. */
-export interface Requester {
-  readonly sessionHigh: number;
-  readonly sessionLow: number;
-  readonly identities: readonly Id[];
-  readonly session: Session | null;
-  /** Made by the server itself: no permission is checked. */
-  readonly isInternal: boolean;
 }
 
 const TYPE_AT = TXN_HEADER_BYTES - 4;

@@ -4,6 +4,7 @@
  */
 import { ByteWriter } from '@zoots/base';
 import { FrameReader, type Id } from '@zoots/protocol';
+import type { Requester } from './requester.js';
 import type { Session } from './session-table.js';
 
 /**
@@ -22,6 +23,8 @@ export class Connection {
   state: ConnectionState = 'new';
   session: Session | null = null;
   readonly identities: Id[];
+  /** What its writes are prepared with; made with the session. */
+  requester: Requester | null = null;
   readonly frames = new FrameReader();
 
   /** Bytes for the client; null when there are none. The shell takes the writer away when it sends. */

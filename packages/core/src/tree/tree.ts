@@ -16,9 +16,6 @@ import { Ephemerals, type OwnerRules, ownerKind } from './ephemerals.js';
 import { QuotaTable } from './quota.js';
 import { F, NONE, ROOT, ZnodeStore } from './znode-store.js';
 
-/** Content of znodes above this size has its CRC kept, so that touching their stat stays cheap. */
-const CONTENT_CRC_KEPT_BYTES = 1024;
-
 /** Told before a row changes or goes, and after one came. Implemented by the snapshot walk. */
 export interface ChangeListener {
   beforeChange(id: number): void;
@@ -46,7 +43,6 @@ export class Tree {
   listener: ChangeListener | null = null;
   /** The id the last {@link create} made or found. */
   lastId = NONE;
-  readonly #contentCrcs = new Map<number, number>();
 
   constructor(options: TreeOptions) {
     this.options = options;
@@ -63,7 +59,6 @@ export class Tree {
     this.containers.clear();
     this.ttls.clear();
     this.quotas.clear();
-    this.#contentCrcs.clear();
     this.digest.set(0, 0);
     this.lastProcessedZxid = 0;
   }
@@ -199,11 +194,11 @@ export class Tree {
     const next = parentCversion === -1 ? (current + 1) | 0 : parentCversion;
     // Compared as Java does: a wrapped counter (2^31 creations) stays where it is.
     if (next <= current) return;
-    const content = this.#beforeStatChange(parent);
+    this.#beforeStatChange(parent);
     store.set(parent, F.cversion, next);
     store.set(parent, F.pzxid, highOf(zxid));
     store.set(parent, F.pzxid + 1, lowOf(zxid));
-    this.#afterStatChange(parent, content);
+    this.#afterStatChange(parent);
   }
 
   /** Replaying a create of a znode that a snapshot has already: only the parent may still be behind. */
@@ -229,7 +224,6 @@ export class Tree {
     this.#digestSubtract(id);
     this.#disown(id);
     this.acls.release(store.get(id, F.acl));
-    this.#contentCrcs.delete(id);
     const parent = store.get(id, F.parent);
     this.#raisePzxid(parent, zxid);
     store.detach(id);
@@ -245,10 +239,10 @@ export class Tree {
   #raisePzxid(parent: number, zxid: number): void {
     const store = this.store;
     if (pairToNumber(store.get(parent, F.pzxid), store.get(parent, F.pzxid + 1)) >= zxid) return;
-    const content = this.#beforeStatChange(parent);
+    this.#beforeStatChange(parent);
     store.set(parent, F.pzxid, highOf(zxid));
     store.set(parent, F.pzxid + 1, lowOf(zxid));
-    this.#afterStatChange(parent, content);
+    this.#afterStatChange(parent);
   }
 
   setData(
@@ -265,7 +259,6 @@ export class Tree {
     this.listener?.beforeChange(id);
     const oldBytes = Math.max(store.dataLength(id), 0);
     this.#digestSubtract(id);
-    this.#contentCrcs.delete(id);
     store.setData(id, bytes, start, end);
     const page = store.page(id);
     const at = store.rowAt(id);
@@ -281,9 +274,9 @@ export class Tree {
   /** Takes over the reference that the caller's intern took. */
   setAcl(id: number, acl: number, aversion: number): void {
     this.replaceAcl(id, acl);
-    const content = this.#beforeStatChange(id);
+    this.#beforeStatChange(id);
     this.store.set(id, F.aversion, aversion);
-    this.#afterStatChange(id, content);
+    this.#afterStatChange(id);
   }
 
   /** The usage a server keeps in a quota's statistics znode: changed in place, without zxid, version or watch. */
@@ -294,44 +287,37 @@ export class Tree {
 
   // ---- digest ----
 
-  #beforeStatChange(id: number): number {
+  #counts(id: number): boolean {
+    return this.options.digestEnabled && !this.store.isUnderSystem(id);
+  }
+
+  #beforeStatChange(id: number): void {
     this.listener?.beforeChange(id);
-    if (!this.options.digestEnabled || this.store.isUnderSystem(id)) return 0;
-    const content = this.contentCrcOf(id);
-    this.digest.subtract(this.nodeDigest.ofRowWith(this.store, id, content));
-    return content;
+    this.#digestSubtract(id);
   }
 
-  #afterStatChange(id: number, content: number): void {
-    if (!this.options.digestEnabled || this.store.isUnderSystem(id)) return;
-    this.digest.add(this.nodeDigest.ofRowWith(this.store, id, content));
+  #afterStatChange(id: number): void {
+    if (this.#counts(id)) this.digest.add(this.nodeDigest.ofRowWith(this.store, id, this.contentCrcOf(id)));
   }
 
+  /** The znode is new, or its data is. */
   #digestAdd(id: number): void {
-    if (!this.options.digestEnabled || this.store.isUnderSystem(id)) return;
-    this.digest.add(this.nodeDigest.ofRowWith(this.store, id, this.contentCrcOf(id)));
+    if (!this.#counts(id)) return;
+    const store = this.store;
+    const length = store.dataLength(id);
+    const start = length < 0 ? -1 : store.dataStart(id);
+    const content = this.nodeDigest.contentCrc(store, id, store.dataChunk(id), start, start + length);
+    store.set(id, F.contentCrc, content | 0);
+    this.digest.add(this.nodeDigest.ofRowWith(store, id, content));
   }
 
   #digestSubtract(id: number): void {
-    if (!this.options.digestEnabled || this.store.isUnderSystem(id)) return;
-    this.digest.subtract(this.nodeDigest.ofRowWith(this.store, id, this.contentCrcOf(id)));
+    if (this.#counts(id)) this.digest.subtract(this.nodeDigest.ofRowWith(this.store, id, this.contentCrcOf(id)));
   }
 
-  /** CRC-32 over path and data of a znode that is present. */
+  /** CRC-32 over path and data of a znode that is present and counts in the digest. */
   contentCrcOf(id: number): number {
-    const store = this.store;
-    const length = store.dataLength(id);
-    if (length <= CONTENT_CRC_KEPT_BYTES) {
-      const start = length < 0 ? -1 : store.dataStart(id);
-      return this.nodeDigest.contentCrc(store, id, store.dataChunk(id), start, start + length);
-    }
-    let crc = this.#contentCrcs.get(id);
-    if (crc === undefined) {
-      const start = store.dataStart(id);
-      crc = this.nodeDigest.contentCrc(store, id, store.dataChunk(id), start, start + length);
-      this.#contentCrcs.set(id, crc);
-    }
-    return crc;
+    return this.store.get(id, F.contentCrc) >>> 0;
   }
 
   // ---- owners ----

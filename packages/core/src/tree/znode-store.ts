@@ -5,7 +5,7 @@
  * An id is in use while one of its pins is set: the znode is present in the tree, a change to it is outstanding, a watch
  * waits for it, a quota hangs on it. So "a path that may not exist yet" and "a znode" are the same small integer everywhere.
  *
- * A row is 28 int32 (112 bytes) in pages of 8,192 rows; the hash index grows by linear hashing, one bucket per insertion.
+ * A row is 29 int32 (116 bytes) in pages of 8,192 rows; the hash index grows by linear hashing, one bucket per insertion.
  * Neither ever copies everything at once, so there is no long stall at any size, and nothing for the garbage collector to mark.
  *
  * Path and data bytes live in slabs. Longs are kept as int32 pairs, high first, in the order of Stat on the wire.
@@ -41,9 +41,11 @@ export const F = {
   aversion: 23,
   owner: 24,
   pzxid: 26,
+  /** CRC-32 over path and data, for the digest; kept so that a change of the stat alone need not read the data. */
+  contentCrc: 28,
 } as const;
 
-const ROW_INTS = 28;
+const ROW_INTS = 29;
 const PAGE_ROWS_BITS = 13;
 const PAGE_ROWS = 1 << PAGE_ROWS_BITS;
 const PAGE_ROW_MASK = PAGE_ROWS - 1;
