@@ -3,10 +3,11 @@
 # threads (mt) or without (st). Most tests of st and many of mt use mocks; the others need a server, which zktest
 # starts and restarts itself, through tests/zkServer.sh of the same package and the `java` on PATH, always on port
 # 22181. It keeps its state in /tmp/zk.pid and /tmp/certs, so only one zktest can run on a machine at a time.
-# Results: OUT/zktest.txt, one line a test. Tests are named Suite::test, as zktest itself does.
+# Results: OUT/zktest.txt. Tests are named Suite::test, as zktest itself does.
 #
 # What is changed in the unpacked package, each for a reason that has nothing to do with the server under test:
-#   - tests/TestDriver.cc: zktest takes one test's name; now it takes several with commas between them.
+#   - tests/TestDriver.cc: zktest takes one test's name; now it takes several with commas between them. And a test's name
+#     stands on a line of its own, so that it can be told from what the test prints.
 #   - CMakeLists.txt: leaves out the tests of SASL, which the package's other build system has.
 #   - ssl/gencerts.sh: makes the same certificates anew, with six JVMs, at every start of the server; now it copies
 #     those made once.
@@ -59,6 +60,9 @@ adjust_package() {
        to = names.find(\x27,\x27, from);\
        runner.run(controller, names.substr(from, to - from));\
      }/' "$client/tests/TestDriver.cc"
+  grep -qF 'BriefTestProgressListener::startTest(test);' "$client/tests/TestDriver.cc"
+  sed -i 's/BriefTestProgressListener::startTest(test);/& CPPUNIT_NS::stdCOut() << std::endl;/' \
+    "$client/tests/TestDriver.cc"
   sed -i 's|^  tests/TestReadOnlyClient.cc|&\n  tests/TestSASLAuth.cc|' "$client/CMakeLists.txt"
   grep -q TestSASLAuth "$client/CMakeLists.txt"
   rm -rf "$cache/c/certs"

@@ -45,8 +45,13 @@ export const ENTRY_BYTES_MAX = 128 * 1024 * 1024;
 /** What a disk writes whole or not at all. */
 export const SECTOR_BYTES = 512;
 
-/** Tells a durable mark from other content of the field. */
+/** Part of what tells a durable mark from other content of the field. */
 const MARK_TAG = 0x5a4f;
+
+/** The two bytes before the offset: a mark of which only a part was written must not be believed. */
+function markCheck(offset: number): number {
+  return (MARK_TAG ^ (offset % 65521)) & 0xffff;
+}
 
 /** Appends the 16 bytes that begin a file; `mark` 0 for none. */
 export function writeLogHeader(writer: ByteWriter, mark: number): void {
@@ -55,16 +60,17 @@ export function writeLogHeader(writer: ByteWriter, mark: number): void {
   writeMark(writer, mark);
 }
 
-/** The mark: tag 5a4f, then the offset in six bytes; 0 is written as eight zeros. */
+/** The mark: a check of two bytes, then the offset in six; none is written as eight zeros. */
 export function writeMark(writer: ByteWriter, mark: number): void {
-  writer.long(mark === 0 ? 0 : mark);
-  if (mark !== 0) writer.view.setUint16(writer.length - MARK_BYTES, MARK_TAG);
+  writer.long(mark);
+  if (mark !== 0) writer.view.setUint16(writer.length - MARK_BYTES, markCheck(mark));
 }
 
-/** The durable mark of a header at `at`, or 0 if it has none. */
+/** The durable mark of the header at `at`; 0 if it has none, or none that can be believed. */
 export function readMark(view: DataView, at: number): number {
-  if (view.getUint16(at + MARK_OFFSET) !== MARK_TAG) return 0;
-  return view.getUint16(at + MARK_OFFSET + 2) * 4294967296 + view.getUint32(at + MARK_OFFSET + 4);
+  const start = at + MARK_OFFSET;
+  const offset = view.getUint16(start + 2) * 4294967296 + view.getUint32(start + 4);
+  return offset > 0 && view.getUint16(start) === markCheck(offset) ? offset : 0;
 }
 
 /** Leaves room for a record's head. Returns where the record begins; see {@link endRecord}. */

@@ -6,7 +6,7 @@
  * error, digest, size limit. The txn is encoded once, straight into the batch.
  */
 import { ByteReader, ByteWriter } from '@zoots/base';
-import { DIGEST_VERSION, ERROR, type Id, OP, TXN_HEADER_BYTES, writeTxnHeader } from '@zoots/protocol';
+import { DIGEST_VERSION, ERROR, OP, TXN_HEADER_BYTES, writeTxnHeader } from '@zoots/protocol';
 import type { LogBatch } from '@zoots/storage';
 import type { Requester } from '../session/requester.js';
 import type { Tree } from '../tree/tree.js';

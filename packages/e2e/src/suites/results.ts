@@ -80,13 +80,13 @@ function pytestNodeId(className: string, name: string): string {
 }
 
 /**
- * zktest's progress: `Suite::test` at the start of a line, whatever the test itself prints, ` : elapsed MS`, and
+ * zktest's progress: `Suite::test` on a line of its own, whatever the test itself prints, ` : elapsed MS`, and
  * ` : OK` where it passed. At the end `OK (N)`, or a `Run: N` line and the failures in the order they happened.
  */
 export function readZktest(report: string): readonly TestResult[] {
   const total = /^OK \((\d+)\)$/m.exec(report) ?? /^Run: (\d+)\b/m.exec(report);
   const failures = [...report.matchAll(/^\S+:(\d+): ?(?:Assertion|Error|: ?)(.*)$/gm)].map((match) => match[0]);
-  const starts = [...report.matchAll(/^(?:Running )?(\w+::test\w+)/gm)];
+  const starts = [...report.matchAll(/^(\w+::test\w+)$/gm)];
   const results: TestResult[] = [];
   for (const [index, start] of starts.entries()) {
     const text = report.slice(start.index, starts[index + 1]?.index);
