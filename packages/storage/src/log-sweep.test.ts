@@ -138,11 +138,16 @@ function recoverImage(image: Uint8Array, built: Built): Outcome {
   return recoverDisk(disk, built);
 }
 
+/** There is no snapshot here, which recovery remarks on. */
+function repairsOf(outcome: Outcome): string[] {
+  return (outcome.result?.repairs ?? []).filter((text) => !text.startsWith('no snapshot'));
+}
+
 /** After a repair, a second recovery finds the same and has nothing to repair. */
 function checkRepaired(outcome: Outcome, built: Built): void {
   const again = recoverDisk(outcome.disk, built);
   assert.equal(again.count, outcome.count);
-  assert.deepEqual(again.result?.repairs, []);
+  assert.deepEqual(repairsOf(again), []);
 }
 
 /** Records that lie wholly before `offset`. */
@@ -188,7 +193,7 @@ test('undamaged: every record, nothing to repair', () => {
   for (const built of finished.values()) {
     const outcome = recoverImage(lastImage(built), built);
     assert.equal(outcome.count, TOTAL);
-    assert.deepEqual(outcome.result?.repairs, []);
+    assert.deepEqual(repairsOf(outcome), []);
   }
 });
 

@@ -1,31 +1,46 @@
 /**
  * What recovery may change on disk, and how: done only after everything has been found good, and durable before the server
  * goes on. Each step can be repeated after a crash in the middle of it.
+ *
+ * A log whose writer was killed may hold records that are in the page cache and not on the disk. They are part of the
+ * recovered state from now on, so they must become durable first: otherwise the next log would be durable, and after a
+ * power cut its predecessor not, which is a gap. Behind the durable mark the bytes are even written anew, because after a
+ * failed sync the kernel takes pages for clean that never reached the disk.
  */
 import { ByteWriter } from '@zoots/base';
 import type { Disk, DiskError, DiskFile, Done } from './disk.js';
-import { parentPath } from './file-names.js';
 import { MARK_BYTES, MARK_OFFSET, RECORD_END, writeMark } from './txn-log-format.js';
 
 export type RepairStep =
-  /** Cut a log behind its last good record. */
-  | { readonly kind: 'cut'; readonly path: string; readonly sizeBytes: number }
-  /** Write the end byte that the last record lacks. */
-  | { readonly kind: 'end-byte'; readonly path: string; readonly offset: number }
-  /** Clear the durable mark of a file whose writer did not finish it. */
-  | { readonly kind: 'clear-mark'; readonly path: string }
+  | {
+      /** Make a log durable as far as its last good record. */
+      readonly kind: 'finish';
+      readonly path: string;
+      /** Behind the last good record. */
+      readonly end: number;
+      /** Cut the file there. */
+      readonly isCut: boolean;
+      /** The durable mark, 0 for none: the bytes behind it are written anew, and it is cleared. */
+      readonly mark: number;
+      /** Where the end byte of the last record is missing, -1 if it is not. */
+      readonly missingEndAt: number;
+    }
   | { readonly kind: 'remove'; readonly path: string };
 
-/** Carries out the steps one after another, then syncs the directories from which files were removed. */
-export function repair(disk: Disk, steps: readonly RepairStep[], done: Done): void {
-  const directories = new Set<string>();
-  for (const step of steps) if (step.kind === 'remove') directories.add(parentPath(step.path));
-  const actions = steps.map((step) => (next: Done) => carryOut(disk, step, next));
-  for (const directory of directories) actions.push((next) => disk.syncDirectory(directory, next));
+type Action = (next: Done) => void;
+
+/** Carries out the steps one after another, then syncs the directories. */
+export function repair(disk: Disk, steps: readonly RepairStep[], directories: readonly string[], done: Done): void {
+  const actions = steps.map(
+    (step): Action =>
+      (next) =>
+        step.kind === 'remove' ? disk.remove(step.path, next) : finish(disk, step, next),
+  );
+  for (const directory of new Set(directories)) actions.push((next) => disk.syncDirectory(directory, next));
   runInTurn(actions, done);
 }
 
-function runInTurn(actions: readonly ((next: Done) => void)[], done: Done): void {
+function runInTurn(actions: readonly Action[], done: Done): void {
   const runFrom = (index: number): void => {
     const action = actions[index];
     if (action === undefined) done(null);
@@ -34,26 +49,43 @@ function runInTurn(actions: readonly ((next: Done) => void)[], done: Done): void
   runFrom(0);
 }
 
-function carryOut(disk: Disk, step: RepairStep, done: Done): void {
-  if (step.kind === 'remove') {
-    disk.remove(step.path, done);
-    return;
-  }
+function finish(disk: Disk, step: RepairStep & { kind: 'finish' }, done: Done): void {
   disk.open(step.path, 'write', (error, file) => {
     if (error !== null || file === null) return done(error);
-    change(file, step, (changeError) => file.close((closeError) => done(changeError ?? closeError)));
+    const actions: Action[] = [];
+    const { mark, missingEndAt, end } = step;
+    if (mark > 0) actions.push((next) => rewrite(file, mark, Math.min(end, file.sizeBytes), next));
+    if (missingEndAt >= 0)
+      actions.push((next) => file.write(missingEndAt, Uint8Array.of(RECORD_END), 0, 1, false, next));
+    if (step.isCut) actions.push((next) => file.truncate(end, next));
+    actions.push((next) => file.sync(next));
+    // Only now: without the mark, a hole that a crash brought back would count as corruption.
+    if (mark > 0) actions.push((next) => clearMark(file, next));
+    runInTurn(actions, (stepError) => file.close((closeError) => done(stepError ?? closeError)));
   });
 }
 
-function change(file: DiskFile, step: RepairStep, done: Done): void {
-  const syncThen = (error: DiskError | null): void => (error === null ? file.sync(done) : done(error));
-  if (step.kind === 'cut') {
-    // The mark goes first: a file that is cut below its mark would look as if durable records had vanished.
-    clearMark(file, (error) => (error === null ? file.truncate(step.sizeBytes, syncThen) : done(error)));
-  } else if (step.kind === 'end-byte') {
-    file.write(step.offset, Uint8Array.of(RECORD_END), 0, 1, true, done);
-  } else clearMark(file, done);
+/** Writes the bytes from `start` to `end` as they are, so that the next sync takes them along whatever the kernel thinks. */
+function rewrite(file: DiskFile, start: number, end: number, done: Done): void {
+  const bytes = new Uint8Array(Math.min(REWRITE_BYTES, Math.max(0, end - start)));
+  const from = (position: number): void => {
+    const count = Math.min(bytes.length, end - position);
+    if (count <= 0) {
+      done(null);
+      return;
+    }
+    file.read(position, bytes, 0, count, (readError, byteCount) => {
+      if (readError !== null) return done(readError);
+      if (byteCount === 0) return done(null);
+      file.write(position, bytes, 0, byteCount, false, (error: DiskError | null) =>
+        error === null ? from(position + byteCount) : done(error),
+      );
+    });
+  };
+  from(start);
 }
+
+const REWRITE_BYTES = 256 * 1024;
 
 function clearMark(file: DiskFile, done: Done): void {
   const bytes = new ByteWriter(MARK_BYTES);

@@ -354,6 +354,34 @@ test('a torn end is cut off the last log, and tolerated in an older one that the
   refused(run(gap), next, /missing between 0x3 and 0x5.*log\.1 breaks off/);
 });
 
+test('what a killed writer left is made durable before the mark goes', () => {
+  const disk = new MemoryDisk();
+  putSnapshot(disk, 0);
+  const log = new TxnLog(
+    disk,
+    { directory: DIRECTORY, preallocateBytes: 4096, sizeLimitBytes: 0, forceSync: true },
+    { onDurable: () => {}, onFailed: (error) => assert.fail(error.message) },
+  );
+  for (const zxid of [1, 2, 3]) {
+    log.batch.openEntry().raw(entryOf(zxid));
+    log.batch.closeEntry(zxid);
+    log.flush();
+    disk.run();
+  }
+  const path = `${DIRECTORY}/log.1`;
+  const writes: string[] = [];
+  const before = disk.journal.length;
+  loaded(run(disk), 0, 3);
+  for (const entry of disk.journal.slice(before)) if (/^(write|sync|syncDirectory) /.test(entry)) writes.push(entry);
+  // The last record again, a sync, the mark (with its sync), and the names.
+  assert.deepEqual(writes, [`write ${path}`, `sync ${path}`, `write ${path}`, `syncDirectory ${DIRECTORY}`]);
+  assert.equal(Buffer.from((disk.get(path) as Uint8Array).subarray(8, 16)).toString('hex'), '0000000000000000');
+  const again = disk.journal.length;
+  loaded(run(disk), 0, 3);
+  const later = disk.journal.slice(again).filter((entry) => /^(write|sync|syncDirectory) /.test(entry));
+  assert.deepEqual(later, [`sync ${path}`, `syncDirectory ${DIRECTORY}`]);
+});
+
 test('corruption in the middle is refused with file and offset, and nothing is changed', () => {
   const disk = new MemoryDisk();
   putSnapshot(disk, 0);

@@ -5,8 +5,8 @@
  *   2. Load the newest valid snapshot; where one is damaged, drop what it gave and try the next older one.
  *   3. Replay every logged record after it. Zxids must follow one another: +1, or counter 1 of a later epoch.
  *   4. The end must reach everything that a damaged newer snapshot stood for.
- *   5. Only when all that holds, repair: cut a torn tail, complete an end byte, clear the durable mark, remove a log that
- *      never got a record, and temporary files.
+ *   5. Only when all that holds, repair: cut a torn tail, complete an end byte, make the newest log durable, remove a log
+ *      that never got a record, and temporary files.
  *
  * The principle: nothing is silently dropped. What a crash leaves of an unfinished, hence unacknowledged, batch at the end
  * of the last log is cut. A torn end in an older log is accepted only where the next log goes on without a gap. Everything
@@ -66,8 +66,8 @@ export function recover(disk: Disk, options: RecoveryOptions, sink: RecoverySink
   new Recovery(disk, options, sink, done).start();
 }
 
-/** A log without a good end, which may be cut or removed if no later log holds a record. */
-interface UnfinishedLog {
+/** How a log ended. */
+interface EndedLog {
   readonly path: string;
   readonly end: LogEnd;
 }
@@ -90,10 +90,12 @@ class Recovery {
   #chain: ZxidChain;
   #txnCount = 0;
   /** Logs since the last record taken that ended in something else than records. */
-  #unfinished: UnfinishedLog[] = [];
+  #unfinished: EndedLog[] = [];
   /** Why the record at hand is refused. */
   #remedy: string = REMEDIES.undecodable;
   #mayCreate = false;
+  /** The newest log with records, and how it ended. */
+  #lastLog: EndedLog | null = null;
   readonly #repairs: string[] = [];
   readonly #steps: RepairStep[] = [];
 
@@ -264,11 +266,17 @@ class Recovery {
   }
 
   #noteEnd(path: string, end: LogEnd): void {
-    if (end.missingEndAt >= 0) {
-      this.#plan({ kind: 'end-byte', path, offset: end.missingEndAt }, `completed the last record of ${path}`);
-    }
     if (end.kind !== 'clean' || end.recordCount === 0) this.#unfinished.push({ path, end });
-    else if (end.header !== null && end.header.mark > 0) this.#steps.push({ kind: 'clear-mark', path });
+    else if (end.missingEndAt >= 0) this.#finish({ path, end }, `completed the last record of ${path}`);
+    else if (end.header !== null && end.header.mark > 0) this.#finish({ path, end }, null);
+    if (end.recordCount > 0) this.#lastLog = { path, end };
+  }
+
+  #finish({ path, end }: EndedLog, text: string | null): void {
+    const { missingEndAt } = end;
+    const mark = end.header?.mark ?? 0;
+    this.#steps.push({ kind: 'finish', path, end: end.offset, isCut: end.kind === 'torn', mark, missingEndAt });
+    if (text !== null) this.#repairs.push(text);
   }
 
   /** A record was taken from a later log: what broke off before it was never needed. */
@@ -291,26 +299,34 @@ class Recovery {
       this.#refuse(path, offset, `the snapshot is damaged (${reason}), and ${reach}`, REMEDIES.snapshot);
       return;
     }
-    for (const { path, end } of this.#unfinished) this.#planEnd(path, end);
+    for (const log of this.#unfinished) this.#planEnd(log);
+    this.#planLast();
     const { repeatedCount, gapCount } = this.#chain;
     if (this.#snapshot === null && this.#txnCount > 0)
       this.#repairs.push('no snapshot: the logs were replayed from a fresh tree');
     if (gapCount > 0) this.#repairs.push(`accepted ${gapCount} gaps in the logs, as told`);
-    if (repeatedCount > 0 && this.#txnCount > 0)
-      this.#repairs.push(`skipped ${repeatedCount} records at or below the state`);
-    repair(this.#disk, this.#steps, (error) => {
+    if (repeatedCount > 0) this.#repairs.push(`skipped ${repeatedCount} records that were logged twice`);
+    const { snapshotDirectory, logDirectory } = this.#options;
+    repair(this.#disk, this.#steps, [snapshotDirectory, logDirectory], (error) => {
       if (error !== null) this.#refuseDisk(error);
       else this.#done(null, this.#result());
     });
   }
 
-  #planEnd(path: string, end: LogEnd): void {
+  #planEnd({ path, end }: EndedLog): void {
     if (end.recordCount === 0) {
       this.#plan({ kind: 'remove', path }, `removed ${path}, in which no record was completed`);
     } else {
       const lost = `${end.fileBytes - end.offset} bytes of a write that was never completed: ${end.reason}`;
-      this.#plan({ kind: 'cut', path, sizeBytes: end.offset }, `cut ${path} at offset ${end.offset}, off ${lost}`);
+      this.#finish({ path, end }, `cut ${path} at offset ${end.offset}, off ${lost}`);
     }
+  }
+
+  /** The newest log is made durable even if nothing is wrong with it: its writer may have been killed before its sync. */
+  #planLast(): void {
+    const last = this.#lastLog;
+    if (last === null || this.#steps.some((step) => step.path === last.path)) return;
+    this.#finish(last, null);
   }
 
   #result(): RecoveryResult {
