@@ -42,6 +42,7 @@ test('the fix-up refuses what Apache refuses and expands auth', () => {
     assert.equal(checker.fixUp([{ perms: 31, scheme, id }], [ip]), ERROR.invalidAcl, `${scheme}:${id}`);
   }
   assert.deepEqual(checker.fixUp([acl(31, 'digest', ':b')], []), [acl(31, 'digest', ':b')]);
+  assert.deepEqual(checker.fixUp([{ perms: 1, scheme: 'auth', id: null }], [ann]), [acl(1, ann.scheme, ann.id)]);
   assert.deepEqual(checker.fixUp([acl(31, 'auth', 'ignored'), acl(31, 'auth', 'ignored')], [ip, ann]), [
     acl(31, 'digest', 'ann:hash'),
   ]);

@@ -87,12 +87,15 @@ export class AclChecker {
     if (raw === null || raw.length === 0) return ERROR.invalidAcl;
     const result: Acl[] = [];
     for (const entry of withoutDuplicates(raw)) {
-      if (entry.scheme === null || entry.id === null) return ERROR.invalidAcl;
-      if (entry.scheme === 'world' && entry.id === 'anyone') result.push(entry as Acl);
-      else if (entry.scheme === 'auth') {
+      // The id of `auth` is not looked at, and kazoo sends a null one.
+      if (entry.scheme === 'auth') {
         if (!this.#expandAuth(entry.perms, identities, result)) return ERROR.invalidAcl;
         if (result.length > ENTRIES_MAX) return ERROR.invalidAcl;
-      } else if (this.#schemes.get(entry.scheme)?.isValidId(entry.id) === true) result.push(entry as Acl);
+        continue;
+      }
+      if (entry.scheme === null || entry.id === null) return ERROR.invalidAcl;
+      if (entry.scheme === 'world' && entry.id === 'anyone') result.push(entry as Acl);
+      else if (this.#schemes.get(entry.scheme)?.isValidId(entry.id) === true) result.push(entry as Acl);
       else return ERROR.invalidAcl;
     }
     return result;
