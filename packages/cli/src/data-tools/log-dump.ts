@@ -40,10 +40,10 @@ export async function dumpLog(path: string, options: DumpOptions): Promise<numbe
   try {
     await dump.run(basename(path));
     await copy?.finish();
-    if (target !== null) {
-      console.log(`Recovery file ${target} has been written with ${dump.fixedCount} fixed CRC error(s)`);
-    }
-    return await reportDamage(path);
+    const fixed = `with ${dump.fixedCount} fixed CRC error(s)`;
+    if (target !== null) console.log(`Recovery file ${target} has been written ${fixed}`);
+    else await reportDamage(path);
+    return 0;
   } catch (error) {
     dump.output.flush();
     await copy?.finish();
@@ -162,22 +162,15 @@ export class LogCopy {
 }
 
 /**
- * The scan stops at the first zeros; recovery looks further. What it would say about the file goes to stderr, so that
- * nobody takes "EOF reached" for "all is well".
+ * The scan passes over wrong checksums and stops at the first zeros; recovery does neither. What it would say about the
+ * file goes to stderr, so that nobody takes "EOF reached" for "all is well".
  */
-async function reportDamage(path: string): Promise<number> {
+async function reportDamage(path: string): Promise<void> {
   const end = await new Promise<LogEnd | null>((resolve) => {
-    const options = { passDamaged: true };
-    readLog(
-      new NodeDisk(),
-      path,
-      options,
-      () => null,
-      (_error, found) => resolve(found),
-    );
+    const pass = (): null => null;
+    readLog(new NodeDisk(), path, { passDamaged: false }, pass, (_error, found) => resolve(found));
   });
   if (end?.kind === 'corrupt' || end?.kind === 'torn') {
     console.error(`${path}: ${end.kind} at offset ${end.offset}: ${end.reason}`);
   }
-  return 0;
 }
