@@ -534,7 +534,7 @@ export class Server {
     const isValid =
       session !== undefined &&
       equalBytes(request.password ?? BYTES_NONE, sessionPassword(request.sessionHigh, request.sessionLow));
-    if (session?.connection != null && isValid) this.close(session.connection);
+    if (session?.connection != null) this.close(session.connection);
     if (session === undefined || !isValid || session.isClosing || !session.isApplied) {
       this.#answerConnect(connection, null, 0);
       this.close(connection);

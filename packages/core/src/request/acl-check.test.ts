@@ -37,9 +37,12 @@ test('the fix-up refuses what Apache refuses and expands auth', () => {
     ['sasl', 'ann'],
     ['auth', ''],
     [null, 'x'],
-    ['digest', null],
+    ['nothing', null],
   ] as const) {
     assert.equal(checker.fixUp([{ perms: 31, scheme, id }], [ip]), ERROR.invalidAcl, `${scheme}:${id}`);
+  }
+  for (const scheme of ['world', 'digest', 'ip']) {
+    assert.equal(checker.fixUp([{ perms: 31, scheme, id: null }], [ip]), ERROR.marshallingError, scheme);
   }
   assert.deepEqual(checker.fixUp([acl(31, 'digest', ':b')], []), [acl(31, 'digest', ':b')]);
   assert.deepEqual(checker.fixUp([{ perms: 1, scheme: 'auth', id: null }], [ann]), [acl(1, ann.scheme, ann.id)]);

@@ -81,7 +81,7 @@ export class AclChecker {
 
   /**
    * The list as it goes into the txn: duplicates dropped, `auth` replaced by the identities that stand for it; or an error
-   * code (invalidAcl).
+   * code (invalidAcl, or marshallingError for a null id).
    */
   fixUp(raw: readonly RawAcl[] | null, identities: readonly Id[]): readonly Acl[] | number {
     if (raw === null || raw.length === 0) return ERROR.invalidAcl;
@@ -93,12 +93,18 @@ export class AclChecker {
         if (result.length > ENTRIES_MAX) return ERROR.invalidAcl;
         continue;
       }
-      if (entry.scheme === null || entry.id === null) return ERROR.invalidAcl;
+      if (entry.scheme === null) return ERROR.invalidAcl;
+      // A null id is an exception of Java's wherever it is looked at, and is looked at only by schemes that exist.
+      if (entry.id === null) return this.#looksAtId(entry.scheme) ? ERROR.marshallingError : ERROR.invalidAcl;
       if (entry.scheme === 'world' && entry.id === 'anyone') result.push(entry as Acl);
       else if (this.#schemes.get(entry.scheme)?.isValidId(entry.id) === true) result.push(entry as Acl);
       else return ERROR.invalidAcl;
     }
     return result;
+  }
+
+  #looksAtId(scheme: string): boolean {
+    return scheme === 'world' || this.#schemes.has(scheme);
   }
 
   #expandAuth(perms: number, identities: readonly Id[], result: Acl[]): boolean {

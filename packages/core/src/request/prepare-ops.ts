@@ -456,14 +456,16 @@ export function prepareMulti(p: Preparer): number {
   p.overlay.beginMulti();
   entry.int32(partCount);
   reader.reset(reader.bytes, requestStart, requestEnd);
-  const failed = prepareParts(p, partCount);
+  const outcome = prepareParts(p, partCount);
   const fits = entry.length - bodyStart + ENTRY_OVERHEAD_BYTES <= p.rules.entryBytesMax;
-  p.overlay.endMulti(!failed && fits);
-  if (!failed && fits) p.noteCreated();
-  return fits ? ERROR.ok : ERROR.marshallingError;
+  const done = outcome === 'done' && fits;
+  p.overlay.endMulti(done);
+  if (done) p.noteCreated();
+  return fits && outcome !== 'malformed' ? ERROR.ok : ERROR.marshallingError;
 }
 
-function prepareParts(p: Preparer, partCount: number): boolean {
+/** 'malformed': a part turned out not to make sense while it was prepared, which fails the request as a whole. */
+function prepareParts(p: Preparer, partCount: number): 'done' | 'failed' | 'malformed' {
   const { reader, entry } = p;
   let failed = false;
   for (let i = 0; i < partCount; i++) {
@@ -482,6 +484,7 @@ function prepareParts(p: Preparer, partCount: number): boolean {
     if (!failed) {
       reader.reset(reader.bytes, partStart, partEnd);
       code = (PREPARE_PART.get(type) as (p: Preparer, headerType: number) => number)(p, headerType);
+      if (code === ERROR.marshallingError) return 'malformed';
       failed = code !== ERROR.ok;
     }
     if (code !== ERROR.ok) {
@@ -492,7 +495,7 @@ function prepareParts(p: Preparer, partCount: number): boolean {
     entry.setInt32At(typeAt + 4, entry.length - typeAt - 8);
     reader.reset(reader.bytes, partEnd, requestEnd);
   }
-  return failed;
+  return failed ? 'failed' : 'done';
 }
 
 /** Number of parts, or -1 if some part cannot be decoded. Leaves the reader anywhere. */
@@ -511,9 +514,10 @@ function scanMulti(reader: ByteReader): number {
   }
 }
 
-/** Moves behind a part; fails for create flags that cannot stand in a multi. */
+/** Moves behind a part; fails for create flags, null paths and null ACL lists, which cannot stand in a multi. */
 function skipPart(reader: ByteReader, type: number): void {
   reader.range();
+  if (reader.rangeStart < 0) reader.failed = true;
   if (type === OP.delete || type === OP.check) {
     reader.int32();
     return;
@@ -523,14 +527,17 @@ function skipPart(reader: ByteReader, type: number): void {
     reader.int32();
     return;
   }
+  const aclStart = reader.offset;
   skipAcls(reader);
+  const hasAcl = reader.failed || reader.view.getInt32(aclStart) >= 0;
   const flags = reader.int32();
+  // In a createTTL both are found out only when the part is prepared.
   if (type === OP.createTTL) {
     reader.int32();
     reader.int32();
     return;
   }
-  if (flags < 0 || flags > FLAGS_MAX || isTtlMode(flags)) reader.failed = true;
+  if (!hasAcl || flags < 0 || flags > FLAGS_MAX || isTtlMode(flags)) reader.failed = true;
 }
 
 /** The txn type of a part: container flags make a container whatever the header says, and a createTTL without TTL flags is a plain create. */
