@@ -4,11 +4,10 @@
  */
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { projectRoot } from '../peers/versions.js';
 import { type ReportReader, readers } from './results.js';
 import type { Need } from './score.js';
 
-export const projectRoot = fileURLToPath(new URL('../../../..', import.meta.url));
 export const suitesDir = join(projectRoot, 'packages/e2e/suites');
 
 /** Something that has to be on the machine. `probe` is a command on PATH, or a file when it begins with a slash. */
