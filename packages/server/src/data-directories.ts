@@ -2,7 +2,7 @@
  * Before a server starts: its directories exist, can be written, and are ours alone. Every refusal is one line and exit
  * code 3.
  */
-import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ServerConfig } from './config/server-config.js';
 import { type DataDirectoryLock, DirectoryInUseError, lockDataDirectories } from './data-directory-lock.js';
@@ -44,6 +44,12 @@ function prepareDirectory(key: string, directory: string, autocreate: boolean): 
       throw refusal(`${key} ${path} is not writable for this user: ${reasonOf(cause)}`, cause);
     }
   }
+  try {
+    // At every start: the process that made `version-2` may have been killed before it came to this.
+    syncDirectory(directory);
+  } catch (cause) {
+    throw refusal(`${key} ${directory} cannot be synced: ${reasonOf(cause)}`, cause);
+  }
 }
 
 /** As mkdirSync's `recursive`, which never returns where the parent exists and cannot have children (/proc). */
@@ -57,6 +63,17 @@ function makeDirectories(path: string): void {
       // Another start may have made it in the meantime.
       if ((error as { code?: string }).code !== 'EEXIST' || !statSync(directory).isDirectory()) throw error;
     }
+    syncDirectory(dirname(directory));
+  }
+}
+
+/** A new name is durable only once its directory is: else a power cut takes `version-2` away with all that is in it. */
+function syncDirectory(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
   }
 }
 
