@@ -62,12 +62,17 @@ export function classPath(kind: ApacheKind): string {
 }
 
 function mavenJars(kind: ApacheKind, row: ApacheVersion): string {
-  const directory = join(cacheDir, kind);
+  return resolveJars(kind, [`org.apache.zookeeper:zookeeper:${row.version}`, ...row.extras]);
+}
+
+/** The directory with the jars of these artifacts and of what they need, resolved once and kept under `name`. */
+export function resolveJars(name: string, artifacts: readonly string[]): string {
+  const directory = join(cacheDir, name);
   const jars = join(directory, 'jars');
   if (existsSync(jars) && readdirSync(jars).length > 0) return jars;
   mkdirSync(directory, { recursive: true });
   const pom = join(directory, 'pom.xml');
-  writeFileSync(pom, pomText([`org.apache.zookeeper:zookeeper:${row.version}`, ...row.extras]));
+  writeFileSync(pom, pomText(artifacts));
   // Resolved beside the final place, so an interrupted download never looks like a complete one.
   const partial = join(directory, 'jars.partial');
   rmSync(partial, { recursive: true, force: true });
@@ -76,7 +81,7 @@ function mavenJars(kind: ApacheKind, row: ApacheVersion): string {
   if (maven.status !== 0) {
     const why = maven.error?.message ?? maven.stdout.slice(-500);
     throw new PeerMissingError(
-      `${kind}: Maven could not resolve its jars (${why}); install maven or connect to a repository`,
+      `${name}: Maven could not resolve its jars (${why}); install maven or connect to a repository`,
     );
   }
   renameSync(partial, jars);
