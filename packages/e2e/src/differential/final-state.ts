@@ -65,6 +65,12 @@ function coreGaugesOf(text: string): string {
 const ephemeralsOf = (text: string): string =>
   sortedBlocks(text.slice(text.indexOf('ephemeral nodes dump:')).replace(/Connections dump:[\s\S]*/, ''));
 
+/** Without the sessions of wchc that have no path, and without the count of connections in wchs. */
+function withoutSpentWatchers(word: string, text: string): string {
+  if (word === 'wchs') return text.replace(/^\d+ connections watching/, '# connections watching');
+  return word === 'wchc' ? text.replace(/^\S+\n(?!\t)/gm, '') : text;
+}
+
 /** Word and the form in which two servers must agree on its answer. */
 const words: readonly (readonly [string, (text: string, side: Side) => string])[] = [
   ['ruok', (text) => text],
@@ -138,10 +144,11 @@ export async function finalDifferences(
     lines.push(`srvr Zxid: ${leftZxid} ${rightZxid}`);
   for (const [word, form] of words) {
     if (watchWords.has(word) && differences.has('watchModes')) continue;
-    const [a, b] = [
-      form(await fourLetterWord(left.port, word), left),
-      form(await fourLetterWord(right.port, word), right),
-    ];
+    const answer = async (side: Side): Promise<string> => {
+      const text = await fourLetterWord(side.port, word);
+      return form(differences.has('spentWatchers') ? withoutSpentWatchers(word, text) : text, side);
+    };
+    const [a, b] = [await answer(left), await answer(right)];
     if (a === b) continue;
     lines.push(...treeDifferences(a.split('\n'), b.split('\n'), 6).map((line) => `${word} ${line}`));
     // The same lines in another order or number.

@@ -124,7 +124,7 @@ export class RequestSource {
   next(slot: number): DrawnRequest {
     for (;;) {
       const kind = this.#prng.weighted(opWeights);
-      if (this.#avoided(kind)) continue;
+      if (this.#avoided(kind, slot)) continue;
       const drawn = this.#draws[kind](slot);
       const request = this.#prng.chance(damageChance) ? { ...drawn, body: this.#damaged(drawn) } : drawn;
       if (!isLethal(request.type, request.body)) return request;
@@ -146,10 +146,13 @@ export class RequestSource {
     this.#guess.observe(request, reply);
   }
 
-  #avoided(kind: OpKind): boolean {
+  #avoided(kind: OpKind, slot: number): boolean {
     const { differences } = this.#profile;
     if (kind === 'check') return differences.has('topLevelCheck');
-    if (kind === 'deleteContainer') return differences.has('deleteContainerBody');
+    if (kind === 'deleteContainer') {
+      // Connection 0 is super, to whom nothing is forbidden anywhere.
+      return differences.has('deleteContainerBody') || (differences.has('deleteContainerPermission') && slot !== 0);
+    }
     if (kind === 'checkWatches' && differences.has('checkWatches')) return true;
     if (!this.#watching && watchOps.has(kind)) return true;
     return kind === 'exists' && differences.has('readPermission') && this.#profile.mix === 'acls';

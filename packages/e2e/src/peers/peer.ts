@@ -3,8 +3,9 @@
  * `-D` properties, a port. A peer that cannot run here is skipped aloud, or a failure when `ZOOTS_CI=1`.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fourLetterWord } from '../wire/four-letter-word.js';
 import { type ApacheKind, classPath, javaCommand, type PeerKind, PeerMissingError, projectRoot } from './versions.js';
@@ -159,13 +160,49 @@ const portMin = Number(process.env.ZOOTS_E2E_PORT_MIN ?? 31_400);
 const portCount = 200;
 let portAt = (process.pid * 37) % portCount;
 
-/** A port of this suite's range that nothing listens on. */
+/**
+ * A port of this suite's range that nothing listens on and no other run has reserved. A server takes a moment to
+ * listen, so looking alone would let two runs pick the same one. Reserved until this process ends.
+ */
 export async function freePort(): Promise<number> {
   for (let tries = 0; tries < portCount; tries++) {
     const port = portMin + (portAt++ % portCount);
-    if (await isFree(port)) return port;
+    if (reserved.has(port) ? await isFree(port) : reserve(port) && (await isFree(port))) return port;
   }
   throw new Error(`no free port from ${portMin} to ${portMin + portCount - 1}; set ZOOTS_E2E_PORT_MIN`);
+}
+
+const reserved = new Set<number>();
+process.on('exit', () => {
+  for (const port of reserved) rmSync(reservationOf(port), { force: true });
+});
+
+function reservationOf(port: number): string {
+  return join(tmpdir(), `zoots-port-${port}`);
+}
+
+/** A file per port that holds the pid of the run; one whose process is gone is taken over. */
+function reserve(port: number): boolean {
+  for (const tries of [0, 1]) {
+    try {
+      writeFileSync(reservationOf(port), String(process.pid), { flag: 'wx' });
+      reserved.add(port);
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || tries === 1 || isHeld(port)) return false;
+      rmSync(reservationOf(port), { force: true });
+    }
+  }
+  return false;
+}
+
+function isHeld(port: number): boolean {
+  try {
+    process.kill(Number(readFileSync(reservationOf(port), 'utf8')), 0);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function isFree(port: number): Promise<boolean> {
