@@ -73,6 +73,9 @@ test('addresses and networks', () => {
   assert.ok(isValidIpId('10.0.0.0/8'));
   assert.ok(!isValidIpId('10.0.0.0/-1'));
   assert.ok(!isValidIpId('10.0.0.0/x'));
+  assert.ok(isValidIpId('::1/128'));
+  assert.ok(!isValidIpId('::ffff:127.0.0.1'));
+  assert.ok(!isValidIpId('fe80::1%eth0'));
   assert.ok(ipMatches('10.1.2.3', '10.0.0.0/8'));
   assert.ok(ipMatches('10.1.2.3', '10.1.2.0/23'));
   assert.ok(!ipMatches('10.1.4.3', '10.1.2.0/23'));

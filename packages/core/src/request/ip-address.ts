@@ -65,7 +65,9 @@ function parseNetwork(id: string): Network | null {
   return bits < 0 || bits > bytes.length * 8 ? null : { bytes, bits };
 }
 
+/** Stricter than what an address may look like: an ACL holds no zone, and no IPv4 address inside an IPv6 one. */
 export function isValidIpId(id: string): boolean {
+  if (id.includes(':') && /[.%]/.test(id)) return false;
   return parseNetwork(id) !== null;
 }
 

@@ -162,6 +162,8 @@ const readMulti: ReadOp = (context, connection, reader, out) => {
   const count = countReadParts(reader);
   if (count < 0) return ERROR.marshallingError;
   const end = reader.end;
+  // The reply header ends where the body starts.
+  const errorAt = out.length - 4;
   reader.reset(reader.bytes, start, end);
   for (let i = 0; i < count; i++) {
     const type = reader.int32();
@@ -169,6 +171,11 @@ const readMulti: ReadOp = (context, connection, reader, out) => {
     reader.int32();
     reader.range();
     reader.bool();
+    // A null path is an exception of Java's: the reply has the error, and behind it the results so far.
+    if (reader.rangeStart < 0) {
+      out.setInt32At(errorAt, ERROR.marshallingError);
+      break;
+    }
     writePart(context, connection, reader, out, type);
   }
   writeMultiEnd(out);
