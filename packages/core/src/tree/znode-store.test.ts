@@ -104,6 +104,7 @@ test('100,000 paths keep their ids while the index splits its buckets', () => {
 test('the empty path is the root', () => {
   const store = new ZnodeStore(1);
   assert.equal(store.find(new Uint8Array(0), 0, 0), ROOT);
+  assert.equal(store.intern(new Uint8Array(0), 0, 0), ROOT);
 });
 
 test('slab values survive each other, in every size class', () => {

@@ -162,6 +162,7 @@ export class ZnodeStore {
 
   /** The id of the path, made if there is none. The caller must {@link pin} it, or {@link releaseUnpinned} it again. */
   intern(bytes: Uint8Array, start: number, end: number): number {
+    if (end === start) return ROOT;
     const hash = this.#hash(bytes, start, end);
     const known = this.#findHashed(bytes, start, end, hash);
     if (known !== NONE) return known;
