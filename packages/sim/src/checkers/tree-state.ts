@@ -1,0 +1,113 @@
+/**
+ * Is the server's tree the model's? Every path, its data, ACL and stat; the sessions; and the digest, both as the server
+ * kept it and computed afresh from the model.
+ */
+import { crc32, decodeUtf8, encodeUtf8, pairToNumber } from '@zoots/base';
+import { F, type Server } from '@zoots/core';
+import type { Acl } from '@zoots/protocol';
+import { type Model, sessionKey, type Version } from '../model.js';
+import { fail, hex } from './violation.js';
+
+const OPEN: readonly Acl[] = [{ perms: 31, scheme: 'world', id: 'anyone' }];
+
+/** Compares with the model as of the server's last applied zxid. */
+export function compareState(server: Server, model: Model, when: string): void {
+  const zxid = server.tree.lastProcessedZxid;
+  const paths = new Set(model.pathsAt(zxid));
+  const { store } = server.tree;
+  for (let id = 0; id < store.idEnd; id++) {
+    if (!store.isPresent(id)) continue;
+    const start = store.pathStart(id);
+    const path = decodeUtf8(store.pathChunk(id), start, start + store.pathLength(id));
+    const expected = model.at(path, zxid);
+    if (expected === undefined) fail('tree', `${when}, at ${hex(zxid)}: ${path} should not exist`);
+    paths.delete(path);
+    const real = textOf(server, id);
+    const wanted = textOfVersion(expected, path);
+    if (real !== wanted) fail('tree', `${when}, at ${hex(zxid)}: ${path} is ${real}, not ${wanted}`);
+  }
+  for (const path of paths) fail('tree', `${when}, at ${hex(zxid)}: ${path} is missing`);
+  compareSessions(server, model, zxid, when);
+  if (server.config.digestEnabled) compareDigest(server, model, zxid, when);
+}
+
+function textOf(server: Server, id: number): string {
+  const { store, acls } = server.tree;
+  const long = (field: number): number => pairToNumber(store.get(id, field), store.get(id, field + 1));
+  const length = store.dataLength(id);
+  const start = length > 0 ? store.dataStart(id) : 0;
+  const data = length < 0 ? null : length === 0 ? '' : decodeUtf8(store.dataChunk(id), start, start + length);
+  const stat = [F.czxid, F.mzxid, F.ctime, F.mtime, F.pzxid].map(long);
+  const counts = [F.version, F.cversion, F.aversion, F.childCount, F.owner, F.owner + 1].map((field) =>
+    store.get(id, field),
+  );
+  return JSON.stringify([data, aclText(acls.listOf(store.get(id, F.acl)) ?? OPEN), stat, counts]);
+}
+
+function aclText(acls: readonly Acl[]): string {
+  return acls.map((acl) => `${acl.scheme}:${acl.id}:${acl.perms}`).join(' ');
+}
+
+function textOfVersion(node: Version, path: string): string {
+  const [high, low] = ownerOf(node);
+  const stat = [node.czxid, node.mzxid, node.ctimeMs, node.mtimeMs, node.pzxid];
+  // Apache's root says one child more in persisted form nowhere; counts are plain.
+  const counts = [node.version, node.cversion, node.aversion, node.childCount, high, low];
+  return JSON.stringify([path === '' ? null : node.data, aclText(node.acls), stat, counts]);
+}
+
+/** The ephemeralOwner as it is kept. */
+function ownerOf(node: Version): readonly [number, number] {
+  if (node.kind === 'container') return [0x80000000 | 0, 0];
+  if (node.kind === 'ttl') return [(0xff << 24) | Math.floor(node.ttlMs / 4294967296), node.ttlMs | 0];
+  return [node.ownerHigh, node.ownerLow];
+}
+
+function compareSessions(server: Server, model: Model, zxid: number, when: string): void {
+  const alive = new Set<string>();
+  for (const [key, session] of model.sessions) {
+    const isOpen = session.createdZxid <= zxid && (session.closedZxid === 0 || session.closedZxid > zxid);
+    if (isOpen) alive.add(key);
+  }
+  for (const session of server.sessions.all()) {
+    if (!session.isApplied) continue;
+    const key = sessionKey(session.high, session.low);
+    if (!alive.delete(key)) fail('sessions', `${when}: the server knows session ${key}, which is closed`);
+  }
+  for (const key of alive) fail('sessions', `${when}: the server does not know session ${key}`);
+}
+
+/** The sum of one CRC-32 per znode, as in the sheet `disk-format.md` section 5. */
+function compareDigest(server: Server, model: Model, zxid: number, when: string): void {
+  let sum = 0n;
+  for (const path of model.pathsAt(zxid)) {
+    if (!path.startsWith('/zookeeper/')) sum += BigInt(digestOf(path, model.at(path, zxid) as Version));
+  }
+  const { high, low } = server.tree.digest;
+  const kept = (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
+  if (kept !== BigInt.asUintN(64, sum)) {
+    fail('digest', `${when}, at ${hex(zxid)}: the server has ${kept.toString(16)}, the model ${sum.toString(16)}`);
+  }
+}
+
+function digestOf(path: string, node: Version): number {
+  const stat = new DataView(new ArrayBuffer(60));
+  const longs = [node.czxid, node.mzxid, node.pzxid, node.ctimeMs, node.mtimeMs];
+  longs.forEach((value, i) => {
+    stat.setBigInt64(i * 8, BigInt(value));
+  });
+  stat.setInt32(40, node.version);
+  stat.setInt32(44, node.cversion);
+  stat.setInt32(48, node.aversion);
+  const [high, low] = ownerOf(node);
+  stat.setInt32(52, high);
+  stat.setInt32(56, low);
+  const pathBytes = encodeUtf8(path === '/' ? '' : path);
+  let crc = crc32(pathBytes, 0, pathBytes.length, 0);
+  if (node.data !== null) {
+    const data = encodeUtf8(node.data);
+    crc = crc32(data, 0, data.length, crc);
+  }
+  const bytes = new Uint8Array(stat.buffer);
+  return crc32(bytes, 0, bytes.length, crc);
+}

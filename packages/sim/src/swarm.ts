@@ -1,0 +1,181 @@
+/**
+ * The swarm: each seed draws its own sizes, limits, habits and faults, most of them tiny or extreme, many of them off. A run
+ * with everything on all the time would hide what only happens when something else does not.
+ */
+import type { Prng } from '@zoots/base';
+import type { CoreConfig } from '@zoots/core';
+import type { DiskManner } from './sim-disk.js';
+import type { NetworkManner } from './sim-network.js';
+import { drawHabits, type Habits } from './workload.js';
+
+/** What goes wrong in the run, and how often; rates are per simulated second. */
+export interface FaultOptions {
+  killRate: number;
+  powerCutRate: number;
+  cleanStopRate: number;
+  /** Unsynced bytes may be torn at any byte. */
+  tears: boolean;
+  crashesDuringStart: boolean;
+  connectionResetRate: number;
+  halfOpenChance: number;
+  stallRate: number;
+  diskFullRate: number;
+  /** Windows in which syncs, writes, reads or directory changes fail now and then. */
+  diskErrorRate: number;
+  bitRotChance: number;
+  wallJumpRate: number;
+  purgeRate: number;
+  clientPauseRate: number;
+}
+
+export interface RunOptions {
+  readonly seed: number;
+  readonly chaosMs: number;
+  readonly clientCount: number;
+  readonly core: CoreConfig;
+  readonly habits: Habits;
+  readonly faults: FaultOptions;
+  readonly network: NetworkManner;
+  readonly disk: DiskManner;
+  readonly driftPpm: number;
+  /** Longest time between an input and endTurn, and the chance that it is drawn. */
+  readonly withheldTurnChance: number;
+  readonly withheldTurnMaxUs: number;
+  readonly expirySlackMs: number;
+}
+
+export const DATA_DIR = '/data';
+export const LOG_DIR = '/log';
+export const VERSION_DIR = 'version-2';
+
+export function drawOptions(seed: number, prng: Prng): RunOptions {
+  const core = drawCore(prng);
+  const disk = drawDisk(prng);
+  const withheldTurnMaxUs = prng.pick([1_000, 20_000, 100_000]);
+  return {
+    seed,
+    chaosMs: prng.between(3_000, 15_000),
+    clientCount: prng.pick([1, 2, 3, 5, 8]),
+    core,
+    habits: drawHabits(prng, core),
+    faults: drawFaults(prng, core),
+    network: drawNetwork(prng),
+    disk,
+    driftPpm: prng.pick([0, 0, 200, -200, 20_000]),
+    withheldTurnChance: prng.pick([0, 0.02, 0.3]),
+    withheldTurnMaxUs,
+    expirySlackMs: 500 + Math.ceil((2 * disk.slowSyncMaxUs + 2 * disk.syncMaxUs + 4 * withheldTurnMaxUs) / 1000),
+  };
+}
+
+function drawCore(prng: Prng): CoreConfig {
+  const tickTimeMs = prng.pick([50, 200, 500, 2000]);
+  return {
+    dataDir: DATA_DIR,
+    dataLogDir: prng.chance(0.5) ? DATA_DIR : LOG_DIR,
+    sessionServerId: 1,
+    tickTimeMs,
+    minSessionTimeoutMs: 2 * tickTimeMs,
+    maxSessionTimeoutMs: 20 * tickTimeMs,
+    maxClientCnxns: 60,
+    maxCnxns: 0,
+    sessionlessTimeoutMs: 10_000,
+    juteMaxBytes: 1_048_575,
+    juteExtraBytes: 1_048_575,
+    globalOutstandingLimit: prng.pick([1, 2, 10, 1000]),
+    throttle: { requestsMax: prng.pick([0, 0, 0, 3]), stallTimeMs: 100, throttledOpWaitTimeMs: 0 },
+    connectionThrottle: {
+      tokens: 0,
+      fillTimeMs: 1,
+      fillCount: 1,
+      freezeTimeMs: -1,
+      dropIncrease: 0.02,
+      dropDecrease: 0.002,
+      decreaseRatio: 0,
+      weightEnabled: false,
+      globalSessionWeight: 3,
+      renewSessionWeight: 2,
+    },
+    largeRequest: { thresholdBytes: -1, bytesMax: 104_857_600 },
+    snapCount: prng.pick([3, 10, 50, 500, 100_000]),
+    snapSizeLimitBytes: prng.pick([0, 0, 20_000]),
+    txnLogSizeLimitBytes: prng.pick([0, 0, 1_000, 10_000]),
+    preAllocBytes: prng.pick([0, 1_024, 8_192, 65_536]),
+    fsyncWarningThresholdMs: 1_000,
+    forceSync: !prng.chance(0.05),
+    snapshotCompression: prng.pick(['none', 'none', 'snappy']),
+    serializeLastProcessedZxid: prng.chance(0.7),
+    trustEmptySnapshot: false,
+    dbAutocreate: true,
+    extendedTypesEnabled: prng.chance(0.5),
+    emulate353TtlNodes: false,
+    digestEnabled: prng.chance(0.9),
+    enforceQuota: prng.chance(0.5),
+    reconfigEnabled: false,
+    container: {
+      checkIntervalMs: prng.pick([200, 1_000, 60_000]),
+      maxPerMinute: prng.pick([600, 10_000]),
+      maxNeverUsedIntervalMs: prng.pick([0, 1_000]),
+    },
+    skipAcl: false,
+    digestAuthEnabled: true,
+    superDigest: null,
+    digestHash: 'sha1',
+    enforceAuth: { enabled: false, schemes: [] },
+  };
+}
+
+function drawNetwork(prng: Prng): NetworkManner {
+  const delayMinUs = prng.pick([10, 100, 1_000]);
+  return {
+    delayMinUs,
+    delayMaxUs: delayMinUs + prng.pick([50, 1_000, 30_000]),
+    chunking: prng.pick(['whole', 'random', 'random', 'tiny']),
+    kernelBytes: prng.pick([0, 200, 65_536]),
+    stallChance: prng.pick([0, 0, 0.001]),
+    stallMaxUs: 300_000,
+  };
+}
+
+function drawDisk(prng: Prng): DiskManner {
+  const syncMinUs = prng.pick([50, 300, 2_000]);
+  return {
+    opMinUs: 2,
+    opMaxUs: prng.pick([20, 200, 3_000]),
+    syncMinUs,
+    syncMaxUs: syncMinUs * prng.pick([2, 10]),
+    slowSyncChance: prng.pick([0, 0, 0.01]),
+    slowSyncMaxUs: prng.pick([200_000, 2_000_000]),
+    syncErrorChance: 0,
+    writeErrorChance: 0,
+    readErrorChance: 0,
+    metadataErrorChance: 0,
+    isFull: false,
+    keepsFailedPages: false,
+    liesAboutSync: false,
+    liesAboutDirectories: false,
+  };
+}
+
+/** Each kind of fault is on in some seeds only. */
+function drawFaults(prng: Prng, core: CoreConfig): FaultOptions {
+  const maybe = (chance: number, low: number, high: number): number =>
+    prng.chance(chance) ? low + (high - low) * (prng.below(1000) / 1000) : 0;
+  return {
+    killRate: maybe(0.5, 0.05, 0.6),
+    // Without forceSync nothing is promised across a power cut.
+    powerCutRate: core.forceSync ? maybe(0.6, 0.05, 0.6) : 0,
+    cleanStopRate: maybe(0.3, 0.05, 0.3),
+    tears: prng.chance(0.5),
+    crashesDuringStart: prng.chance(0.3),
+    connectionResetRate: maybe(0.5, 0.05, 1),
+    halfOpenChance: prng.pick([0, 0, 0.5]),
+    stallRate: maybe(0.3, 0.05, 0.5),
+    diskFullRate: core.forceSync ? maybe(0.2, 0.05, 0.3) : 0,
+    diskErrorRate: core.forceSync ? maybe(0.25, 0.05, 0.3) : 0,
+    bitRotChance: core.forceSync ? prng.pick([0, 0, 0.5]) : 0,
+    wallJumpRate: maybe(0.2, 0.05, 0.5),
+    purgeRate: maybe(0.3, 0.05, 0.5),
+    clientPauseRate: maybe(0.4, 0.05, 0.5),
+  };
+}
