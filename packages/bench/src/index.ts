@@ -1,1 +1,2 @@
+/** @zoots/bench: the load generator. There is nothing to import. */
 export {};

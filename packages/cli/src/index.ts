@@ -1,1 +1,2 @@
+/** @zoots/cli: the program `zoots`. There is nothing to import. */
 export {};

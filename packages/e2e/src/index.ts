@@ -1,1 +1,2 @@
+/** @zoots/e2e: tests against real servers. There is nothing to import. */
 export {};
