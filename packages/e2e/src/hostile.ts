@@ -19,7 +19,7 @@ const waitMaxMs = 2_500;
 
 async function runAttack(attack: Attack, arena: Arena, crash: boolean): Promise<boolean> {
   const { target } = arena;
-  target.beginBatch();
+  await target.beginBatch();
   const failures: string[] = [];
   let thrown = '';
   try {
@@ -29,7 +29,7 @@ async function runAttack(attack: Attack, arena: Arena, crash: boolean): Promise<
   } catch (error) {
     failures.push(`the attack itself broke off: ${(error as Error).message}`);
   }
-  const waitMs = Math.round(target.worstWaitMs);
+  const waitMs = Math.round(await target.worstWaitMs());
   const rssMb = target.rssMaxMb;
   if (waitMs > waitMaxMs) failures.push(`a healthy session waited ${waitMs} ms`);
   failures.push(...(await target.endBatch(crash)));

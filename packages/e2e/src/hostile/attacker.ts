@@ -49,6 +49,21 @@ export function openSocket(port: number): Promise<Socket> {
   });
 }
 
+/** Reads and drops what the server sends until `bytesMin` came and it is silent for a second; the count of bytes. */
+export async function drain(socket: Socket, bytesMin: number, timeoutMs: number): Promise<number> {
+  let bytes = 0;
+  let lastMs = performance.now();
+  const deadlineMs = lastMs + timeoutMs;
+  socket.on('data', (chunk) => {
+    bytes += chunk.length;
+    lastMs = performance.now();
+  });
+  while (performance.now() < deadlineMs && (bytes < bytesMin || performance.now() - lastMs < 1_000)) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return bytes;
+}
+
 /** True when the peer closes the socket in time. What it sends before is dropped. */
 export function isClosedByPeer(socket: Socket, timeoutMs: number): Promise<boolean> {
   return new Promise((resolve) => {

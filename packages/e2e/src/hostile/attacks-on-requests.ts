@@ -3,9 +3,9 @@
  * of their kind is a txn that is logged and cannot be applied or read back: it kills the server now and at every restart.
  */
 import { ConnectionClosedError, WireConnection } from '../wire/connection.js';
-import { type Acl, bodies, errorName, Flags, Op, openAcl } from '../wire/records.js';
+import { type Acl, bodies, errorName, Flags, Op, openAcl, Perms } from '../wire/records.js';
 import { type Reply, WireSession } from '../wire/session.js';
-import { type Attack, inParallel, openSession } from './attacker.js';
+import { type Attack, connectFrame, drain, inParallel, openSession, openSocket } from './attacker.js';
 
 const frameMax = 0xfffff;
 
@@ -45,11 +45,16 @@ const forbiddenOperations: Attack = {
   name: 'operations not for clients',
   async run({ port }) {
     const failures: string[] = [];
-    const path = bodies.path('/healthy');
+    // Nobody may delete below /guard: not with the operation that servers use among themselves either.
+    const owner = await openSession(port, 10_000);
+    await owner.create('/guard', '').catch(() => {});
+    await owner.create('/guard/node', '').catch(() => {});
+    await owner.setACL('/guard', [{ perms: Perms.read, scheme: 'world', id: 'anyone' }]).catch(() => {});
+    const path = bodies.path('/guard/node');
     const cases: [name: string, type: number, body: Buffer][] = [
-      ['check outside a multi', Op.check, bodies.pathVersion('/healthy', -1)],
+      ['check outside a multi', Op.check, bodies.pathVersion('/guard/node', -1)],
       ['deleteContainer', Op.deleteContainer, path],
-      ['deleteContainer, old body', Op.deleteContainer, Buffer.from('/healthy')],
+      ['deleteContainer, old body', Op.deleteContainer, Buffer.from('/guard/node')],
       ['createSession', Op.createSession, Buffer.from([0, 0, 0x75, 0x30])],
       ['error', Op.error, Buffer.from([0, 0, 0, 5])],
       ['notification', Op.notification, bodies.empty()],
@@ -70,9 +75,8 @@ const forbiddenOperations: Attack = {
         failures.push(`${name} inside a multi succeeded (${errorName(inside.err)})`);
       }
     }
-    const session = await WireSession.connect(port);
-    if ((await session.exists('/healthy')) === null) failures.push('a client deleted /healthy with deleteContainer');
-    await session.close();
+    if ((await owner.exists('/guard/node')) === null) failures.push('deleteContainer went past the ACL');
+    await owner.close();
     return { thrown: `${cases.length * 2} requests`, failures };
   },
 };
@@ -243,7 +247,10 @@ const largeVectors: Attack = {
     const checks = Array.from({ length: 40_000 }, () => ({ type: Op.check, body: bodies.pathVersion('/', -1) }));
     await tryOn(Op.multi, bodies.multi(checks));
     const reads = Array.from({ length: 40_000 }, () => ({ type: Op.getChildren, body: bodies.pathWatch('/', false) }));
-    await tryOn(Op.multiRead, bodies.multi(reads));
+    const reader = await openSocket(port);
+    reader.write(Buffer.concat([connectFrame(), WireConnection.requestFrame(1, Op.multiRead, bodies.multi(reads))]));
+    const replyMb = Math.round((await drain(reader, 100, 15_000)) / 1e6);
+    reader.destroy();
     // A multi without an end, with two ends, and of headers alone.
     await tryOn(Op.multi, bodies.multi([{ type: Op.check, body: bodies.pathVersion('/', -1) }]).subarray(0, -9));
     await tryOn(Op.multi, Buffer.concat([bodies.multi([]), bodies.multi([])]));
@@ -254,7 +261,7 @@ const largeVectors: Attack = {
       await connection.nextFrame(2_000).catch(() => null);
       connection.destroy();
     }
-    return { thrown: `${count + 2} requests`, failures };
+    return { thrown: `${count + 3} requests, a reply of ${replyMb} MB`, failures };
   },
 };
 

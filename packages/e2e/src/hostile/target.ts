@@ -11,11 +11,11 @@ import { freePort, type PeerKind } from '../peers/peer.js';
 import { fourLetterWord } from '../wire/four-letter-word.js';
 import { WireSession } from '../wire/session.js';
 import { dumpTree, treeDifferences, treeLines } from '../wire/tree-dump.js';
+import { HealthySession } from './healthy-session.js';
 
 /** Sessions of attackers expire soon, so that their ephemerals do not blur the comparison of trees. */
 export const attackerTimeoutMs = 1_000;
-const healthyTimeoutMs = 10_000;
-const healthyPauseMs = 10;
+const superTimeoutMs = 10_000;
 const leftoversTimeoutMs = 30_000;
 const superPassword = 'super:test';
 const properties = {
@@ -75,13 +75,13 @@ export class Target {
   }
 
   /** Starts the clock of a batch. */
-  beginBatch(): void {
+  async beginBatch(): Promise<void> {
     this.rssMaxMb = this.rssMb();
-    this.#healthy?.beginBatch();
+    await this.#healthy?.beginBatch();
   }
 
-  get worstWaitMs(): number {
-    return this.#healthy?.worstWaitMs ?? 0;
+  async worstWaitMs(): Promise<number> {
+    return (await this.#healthy?.worstWaitMs()) ?? 0;
   }
 
   /** What is wrong after a batch; empty when nothing is. Restarts the server on the way. */
@@ -121,7 +121,7 @@ export class Target {
   }
 
   async #dump(): Promise<string[]> {
-    const session = await WireSession.connect(this.port, { timeoutMs: healthyTimeoutMs });
+    const session = await WireSession.connect(this.port, { timeoutMs: superTimeoutMs });
     await session.auth('digest', superPassword);
     const lines = treeLines(await dumpTree(session));
     await session.close();
@@ -153,63 +153,3 @@ export class Target {
 }
 
 class NoStartError extends Error {}
-
-/** Sets and reads its node again and again, and never lets anything pass. */
-class HealthySession {
-  worstWaitMs = 0;
-  readonly #session: WireSession;
-  readonly #working: Promise<void>;
-  #trouble: string | null = null;
-  #stopped = false;
-  #sequence = 0;
-  #turns = 0;
-
-  private constructor(session: WireSession) {
-    this.#session = session;
-    this.#working = this.#work();
-  }
-
-  static async open(port: number): Promise<HealthySession> {
-    const session = await WireSession.connect(port, { timeoutMs: healthyTimeoutMs });
-    if ((await session.exists('/healthy')) === null) await session.create('/healthy', '');
-    return new HealthySession(session);
-  }
-
-  beginBatch(): void {
-    this.worstWaitMs = 0;
-  }
-
-  async #work(): Promise<void> {
-    try {
-      while (!this.#stopped) {
-        const startMs = performance.now();
-        const value = String(this.#sequence++);
-        await this.#session.setData('/healthy', value);
-        const { data } = await this.#session.getData('/healthy');
-        if (String(data) !== value) throw new Error(`read ${data} after writing ${value}`);
-        this.worstWaitMs = Math.max(this.worstWaitMs, performance.now() - startMs);
-        this.#turns += 1;
-        await sleep(healthyPauseMs);
-      }
-    } catch (error) {
-      if (!this.#stopped) this.#trouble = `the healthy session suffered: ${(error as Error).message}`;
-    }
-  }
-
-  /** Null when it is well: no error, and it gets through a turn now. */
-  async check(): Promise<string | null> {
-    const turns = this.#turns;
-    const deadlineMs = performance.now() + 10_000;
-    while (this.#trouble === null && this.#turns < turns + 2) {
-      if (performance.now() > deadlineMs) return 'the healthy session gets no answer';
-      await sleep(10);
-    }
-    return this.#trouble;
-  }
-
-  async end(): Promise<void> {
-    this.#stopped = true;
-    this.#session.abandon();
-    await this.#working;
-  }
-}
