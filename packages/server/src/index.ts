@@ -1,4 +1,5 @@
 /** @zoots/server: the Node shell. What the command line and the tests may use. */
+export { type ConfigChapter, configChapters, configFamilies } from './config/config-chapters.js';
 export {
   type ConfigSources,
   type LoadedConfig,
@@ -6,6 +7,7 @@ export {
   type PropertyWord,
   parsePropertyWord,
 } from './config/config-load.js';
+export type { ConfigRow } from './config/config-row.js';
 export { ConfigError, type ConfigNotice } from './config/config-settings.js';
 export { type PropertyEntry, parseProperties } from './config/properties-file.js';
 export * from './config/server-config.js';
