@@ -11,7 +11,7 @@ import { ByteWriter } from '@zoots/base';
 import type { SnapshotCompression } from './file-names.js';
 import { SnappyCompressor, snappyDecompress, snappyLength } from './snappy.js';
 
-/** Receives a part of the output; the bytes are its own from now on. */
+/** Receives a part of the output: a compressor's is its own from now on, a decompressor's valid during the call only. */
 export type OnOutput = (bytes: Uint8Array, start: number, end: number) => void;
 
 /**
@@ -32,9 +32,8 @@ export interface GzipPort {
   decompressor(onOutput: OnOutput): Codec;
 }
 
-export const GZIP_MAGIC: readonly number[] = [0x1f, 0x8b];
-export const SNAPPY_MAGIC: readonly number[] = [0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00];
-export const SNAPPY_HEADER_BYTES = 16;
+const SNAPPY_MAGIC: readonly number[] = [0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00];
+const SNAPPY_HEADER_BYTES = 16;
 const SNAPPY_BLOCK_BYTES = 32768;
 /** Blocks that another writer made larger are read up to this size. */
 const SNAPPY_BLOCK_BYTES_MAX = 64 * 1024 * 1024;
@@ -117,6 +116,8 @@ class SnappyPacker implements Codec {
 class SnappyUnpacker implements Codec {
   readonly #onOutput: OnOutput;
   readonly #held = new ByteWriter(2 * SNAPPY_BLOCK_BYTES);
+  /** Content of the block at hand; reused. */
+  #content = new Uint8Array(SNAPPY_BLOCK_BYTES);
   #isStarted = false;
 
   constructor(onOutput: OnOutput) {
@@ -151,9 +152,9 @@ class SnappyUnpacker implements Codec {
   #unpack(bytes: Uint8Array, start: number, end: number): string | null {
     const length = snappyLength(bytes, start, end);
     if (length < 0 || length > SNAPPY_BLOCK_BYTES_MAX) return 'a Snappy block has an impossible size';
-    const target = new Uint8Array(length);
-    if (snappyDecompress(bytes, start, end, target) < 0) return 'a Snappy block is damaged';
-    this.#onOutput(target, 0, length);
+    if (length > this.#content.length) this.#content = new Uint8Array(length);
+    if (snappyDecompress(bytes, start, end, this.#content) < 0) return 'a Snappy block is damaged';
+    this.#onOutput(this.#content, 0, length);
     return null;
   }
 
@@ -166,6 +167,6 @@ class SnappyUnpacker implements Codec {
   close(): void {}
 }
 
-export function startsWith(bytes: Uint8Array, prefix: readonly number[]): boolean {
+function startsWith(bytes: Uint8Array, prefix: readonly number[]): boolean {
   return bytes.length >= prefix.length && prefix.every((byte, at) => bytes[at] === byte);
 }

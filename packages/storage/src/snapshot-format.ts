@@ -31,8 +31,6 @@ export const SEAL_BYTES = 13;
 export const TRAILER_BYTES = 8 + SEAL_BYTES;
 /** Sections 7 and 8 are never longer; a hex digest has 16 digits. */
 export const SECTIONS_BYTES_MAX = 256;
-/** A valid plain snapshot ends so, and Apache's server looks at nothing else before it tries one. */
-export const SNAPSHOT_TAIL: readonly number[] = [0, 0, 0, 1, 0x2f];
 
 export function writeSnapshotHeader(writer: ByteWriter): void {
   writer.int32(SNAPSHOT_MAGIC);
