@@ -32,7 +32,9 @@ export interface GzipPort {
   decompressor(onOutput: OnOutput): Codec;
 }
 
-const SNAPPY_MAGIC: readonly number[] = [0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00];
+/** How the files of each kind begin. */
+export const GZIP_MAGIC: readonly number[] = [0x1f, 0x8b];
+export const SNAPPY_MAGIC: readonly number[] = [0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00];
 const SNAPPY_HEADER_BYTES = 16;
 const SNAPPY_BLOCK_BYTES = 32768;
 /** Blocks that another writer made larger are read up to this size. */
