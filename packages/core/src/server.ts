@@ -14,7 +14,7 @@
  * sends what the connections in {@link Server.takeDirty} have. See server/turn.ts for the order and its reasons.
  */
 import { ByteReader, type ByteWriter, logLevels } from '@zoots/base';
-import { type ConnectRequest, formatZxid, OP, type OpRow, writeConnectResponse } from '@zoots/protocol';
+import { type ConnectRequest, formatZxid, OP, type OpRow } from '@zoots/protocol';
 import {
   type DiskError,
   describeRecoveryError,
@@ -24,26 +24,21 @@ import {
   TxnLog,
 } from '@zoots/storage';
 import { Expiry } from './expiry.js';
-import {
-  FRAMES_PER_TURN_MAX,
-  OUT_BYTES_MAX,
-  REQUEST_BYTES_IN_FLIGHT_MAX,
-  REQUESTS_PER_CONNECTION_MAX,
-  SNAPSHOT_POLL_MS,
-} from './limits.js';
+import { FRAMES_PER_TURN_MAX, SNAPSHOT_POLL_MS } from './limits.js';
 import { Loader } from './loader.js';
 import type { CoreConfig, Ports } from './ports.js';
 import { AclChecker } from './request/acl-check.js';
 import { Applier } from './request/apply.js';
 import { Authenticator } from './request/auth.js';
 import { Committer, type InFlight } from './request/commit.js';
+import { FlowControl } from './request/flow-control.js';
 import { Intake } from './request/intake.js';
 import { Overlay } from './request/outstanding.js';
 import { Preparer, SERVER_ITSELF } from './request/prepare.js';
 import { writeNotification } from './request/reply.js';
-import { Connection, type ParkedRequest, WriterPool } from './session/connection.js';
-import { ConnectionThrottle } from './session/connection-throttle.js';
-import { sessionPassword } from './session/password.js';
+import { type Connection, type ParkedRequest, WriterPool } from './session/connection.js';
+import { ConnectionRegistry } from './session/connection-registry.js';
+import { Handshake } from './session/handshake.js';
 import type { Requester } from './session/requester.js';
 import { type Session, SessionTable } from './session/session-table.js';
 import { Snapshotter } from './snapshotter.js';
@@ -64,7 +59,6 @@ export type ServerState = 'starting' | 'serving' | 'stopped' | 'failed';
 export const EXIT_DATA = 10;
 const EXIT_UNEXPECTED = 1;
 
-const NO_PASSWORD = new Uint8Array(16);
 const BYTES_NONE = new Uint8Array(0);
 
 export class Server {
@@ -75,8 +69,6 @@ export class Server {
   readonly statistics = new Statistics();
   readonly aclChecker: AclChecker;
   state: ServerState = 'starting';
-  /** Open connections, by number. */
-  readonly connections = new Map<number, Connection>();
 
   // The turn's time.
   nowMs = 0;
@@ -94,7 +86,9 @@ export class Server {
   readonly snapshotter: Snapshotter;
   readonly #expiry: Expiry;
   readonly #log: TxnLog;
-  readonly connectionThrottle: ConnectionThrottle;
+  readonly #registry: ConnectionRegistry;
+  readonly #flow: FlowControl;
+  readonly #handshake: Handshake;
   readonly #pool = new WriterPool();
   #flushStartedMs = 0;
   /** For headers and reads; every chunk's DataView is made once. */
@@ -102,14 +96,7 @@ export class Server {
 
   /** Zxid of the last txn prepared. */
   #preparedZxid = 0;
-  #inFlightCount = 0;
-  #inFlightBytes = 0;
-  #largeInFlightBytes = 0;
-  #connectionCount = 0;
-  readonly #perAddress = new Map<string, number>();
   #dirty: Connection[] = [];
-  /** Connections that must not be read until requests in flight are fewer. */
-  readonly #paused = new Set<Connection>();
   /** Connections whose frames did not all fit in their turn. */
   #backlog: Connection[] = [];
   #onStopped: (() => void) | null = null;
@@ -146,7 +133,9 @@ export class Server {
     this.#intake = new Intake(this, this, this.#authenticator);
     this.#loader = new Loader(this.tree, this.sessions, this.#applier, ports.logger);
     this.snapshotter = new Snapshotter(config, { ...ports, tree: this.tree, sessions: this.sessions });
-    this.connectionThrottle = new ConnectionThrottle(config.connectionThrottle, ports.prng, this.nowMs);
+    this.#registry = new ConnectionRegistry(config, this.statistics, ports.logger);
+    this.#flow = new FlowControl(config);
+    this.#handshake = new Handshake(config, this.sessions, this.statistics, ports.logger, ports.prng, this);
     this.#expiry = new Expiry(config, this.tree, this.sessions, this);
     this.#log = new TxnLog(
       ports.disk,
@@ -334,27 +323,26 @@ export class Server {
 
   // ---- connections ----
 
-  /** Null: refused (not serving, or a limit of connections). */
-  accept(remoteAddress: string, remotePort: number, isSecure: boolean): Connection | null {
-    this.openTurn();
-    const { maxClientCnxns, maxCnxns } = this.config;
-    const fromAddress = this.#perAddress.get(remoteAddress) ?? 0;
-    if (maxCnxns > 0 && this.connections.size >= maxCnxns) return this.#refuse(remoteAddress, 'maxCnxns', maxCnxns);
-    if (maxClientCnxns > 0 && fromAddress >= maxClientCnxns) {
-      return this.#refuse(remoteAddress, 'maxClientCnxns', maxClientCnxns);
-    }
-    const number = ++this.#connectionCount;
-    const connection = new Connection(number, remoteAddress, remotePort, isSecure, this.nowMs, this.wallMs);
-    this.connections.set(number, connection);
-    this.#perAddress.set(remoteAddress, fromAddress + 1);
-    this.#expiry.onAccepted(connection);
-    return connection;
+  /** Open connections by number, oldest first. */
+  get connections(): ReadonlyMap<number, Connection> {
+    return this.#registry.open;
   }
 
-  #refuse(remoteAddress: string, limit: string, value: number): null {
-    this.statistics.connectionsRejected++;
-    this.#ports.logger.log(logLevels.warn, 'connection refused', { remoteAddress, limit, value });
-    return null;
+  get isServing(): boolean {
+    return this.state === 'serving';
+  }
+
+  /** Share of connect requests that the connection throttle drops (0 .. 1). */
+  get dropProbability(): number {
+    return this.#handshake.throttle.dropProbability;
+  }
+
+  /** Null: refused by a limit of connections. */
+  accept(remoteAddress: string, remotePort: number, isSecure: boolean): Connection | null {
+    this.openTurn();
+    const connection = this.#registry.accept(remoteAddress, remotePort, isSecure, this.nowMs, this.wallMs);
+    if (connection !== null) this.#expiry.onAccepted(connection);
+    return connection;
   }
 
   /** Bytes arrived. They belong to the caller again when this returns. */
@@ -380,9 +368,8 @@ export class Server {
   }
 
   /** The kernel took what was unsent: a connection paused for that may go on. */
-  onDrained(connection: Connection): void {
+  onDrained(_connection: Connection): void {
     this.openTurn();
-    if (connection.isPaused) this.#paused.add(connection);
   }
 
   close(connection: Connection): void {
@@ -393,13 +380,10 @@ export class Server {
   }
 
   #forget(connection: Connection): void {
-    if (!this.connections.delete(connection.number)) return;
+    if (!this.#registry.remove(connection)) return;
     connection.state = 'closed';
-    const left = (this.#perAddress.get(connection.remoteAddress) ?? 1) - 1;
-    if (left > 0) this.#perAddress.set(connection.remoteAddress, left);
-    else this.#perAddress.delete(connection.remoteAddress);
     this.#expiry.onSettled(connection);
-    this.#paused.delete(connection);
+    this.#flow.forget(connection);
     this.watches.removeConnection(connection);
     this.#dropParked(connection);
     if (connection.session?.connection === connection) connection.session.connection = null;
@@ -407,7 +391,7 @@ export class Server {
 
   #dropParked(connection: Connection): void {
     for (let i = connection.parkedStart; i < connection.parked.length; i++) {
-      this.#leaveFlight((connection.parked[i] as ParkedRequest).frame.length);
+      this.#flow.leave((connection.parked[i] as ParkedRequest).frame.length);
     }
     connection.parked.length = 0;
     connection.parkedStart = 0;
@@ -419,30 +403,25 @@ export class Server {
     return this.config.juteMaxBytes;
   }
 
+  /** Has the session a write in flight that this request must wait for? */
+  mustWait(connection: Connection): boolean {
+    const session = connection.session;
+    return session !== null && session.lastWriteZxid > this.tree.lastProcessedZxid;
+  }
+
   get outstandingRequests(): number {
-    return this.#inFlightCount;
+    return this.#flow.count;
   }
 
   mayProceed(connection: Connection): boolean {
-    const own = connection.pendingWrites + connection.parkedCount;
-    const crowded =
-      this.#inFlightCount > this.config.globalOutstandingLimit || this.#inFlightBytes > REQUEST_BYTES_IN_FLIGHT_MAX;
-    const isThrottled = this.config.throttle.requestsMax > 0 && this.#inFlightCount >= this.config.throttle.requestsMax;
-    const outBytes = connection.unsentBytes + (connection.out?.length ?? 0);
-    const mustWait =
-      (crowded && own > 0) || isThrottled || own >= REQUESTS_PER_CONNECTION_MAX || outBytes > OUT_BYTES_MAX;
-    if (!mustWait) return true;
-    connection.isPaused = true;
-    this.#paused.add(connection);
+    if (!this.#flow.pausesNow(connection)) return true;
     this.#markDirty(connection);
     return false;
   }
 
   #resumePaused(): void {
-    if (this.#paused.size === 0) return;
-    for (const connection of [...this.#paused]) {
-      this.#paused.delete(connection);
-      connection.isPaused = false;
+    if (this.#flow.pausedCount === 0) return;
+    for (const connection of this.#flow.takeResumable()) {
       this.#markDirty(connection);
       this.#process(connection);
     }
@@ -452,34 +431,6 @@ export class Server {
     const waitMaxMs = this.config.throttle.throttledOpWaitTimeMs;
     if (waitMaxMs <= 0 || row.code === OP.ping || row.code === OP.closeSession) return false;
     return this.nowMs - connection.chunkMs > waitMaxMs;
-  }
-
-  #enterFlight(byteCount: number): void {
-    this.#inFlightCount++;
-    this.#inFlightBytes += byteCount;
-  }
-
-  #leaveFlight(byteCount: number): void {
-    this.#inFlightCount--;
-    this.#inFlightBytes -= byteCount;
-    if (this.#isLarge(byteCount)) this.#largeInFlightBytes -= byteCount;
-  }
-
-  #isLarge(byteCount: number): boolean {
-    const threshold = this.config.largeRequest.thresholdBytes;
-    return threshold >= 0 && byteCount > threshold;
-  }
-
-  /** Large requests in flight have a bound of their own; false: the connection was closed. */
-  #admitLarge(connection: Connection, byteCount: number): boolean {
-    if (!this.#isLarge(byteCount)) return true;
-    if (this.#largeInFlightBytes + byteCount > this.config.largeRequest.bytesMax) {
-      this.statistics.largeRequestsRejected++;
-      this.close(connection);
-      return false;
-    }
-    this.#largeInFlightBytes += byteCount;
-    return true;
   }
 
   // ---- requests ----
@@ -495,65 +446,13 @@ export class Server {
 
   onConnectRequest(connection: Connection, request: ConnectRequest): void {
     this.#expiry.onSettled(connection);
-    connection.hasReadOnlyByte = request.hasReadOnly;
-    if (this.state !== 'serving' || request.lastZxidSeen > this.tree.lastProcessedZxid) {
-      this.#ports.logger.log(logLevels.info, 'connect request refused', {
-        reason: this.state === 'serving' ? 'the client has seen a zxid that this server has not' : 'not serving',
-        remoteAddress: connection.remoteAddress,
-        lastZxidSeen: formatZxid(request.lastZxidSeen),
-        zxid: formatZxid(this.tree.lastProcessedZxid),
-      });
-      this.close(connection);
-      return;
-    }
-    const isRenewal = request.sessionHigh !== 0 || request.sessionLow !== 0;
-    if (!this.connectionThrottle.admits(this.nowMs, isRenewal)) {
-      this.statistics.connectionsThrottled++;
-      this.close(connection);
-      return;
-    }
-    const { minSessionTimeoutMs, maxSessionTimeoutMs } = this.config;
-    const timeoutMs = Math.min(Math.max(request.timeoutMs, minSessionTimeoutMs), maxSessionTimeoutMs);
-    connection.state = 'opening';
-    if (isRenewal) this.#resumeSession(connection, request, timeoutMs);
-    else this.#createSession(connection, timeoutMs);
+    this.#handshake.onRequest(connection, request);
   }
 
-  #createSession(connection: Connection, timeoutMs: number): void {
-    const session = this.sessions.create(timeoutMs, this.nowMs);
-    connection.session = session;
-    session.connection = connection;
+  submitCreateSession(connection: Connection, session: Session): void {
     const body = new Uint8Array(4);
-    new DataView(body.buffer).setInt32(0, timeoutMs);
+    new DataView(body.buffer).setInt32(0, session.timeoutMs);
     this.#submit(OP.createSession, this.#requesterOf(session, connection), 0, connection, session, body, 0, 4);
-  }
-
-  /** The connection that has the session now is closed first, even if the password turns out wrong: as Apache does. */
-  #resumeSession(connection: Connection, request: ConnectRequest, timeoutMs: number): void {
-    const session = this.sessions.get(request.sessionHigh, request.sessionLow);
-    const isValid =
-      session !== undefined &&
-      equalBytes(request.password ?? BYTES_NONE, sessionPassword(request.sessionHigh, request.sessionLow));
-    if (session?.connection != null) this.close(session.connection);
-    if (session === undefined || !isValid || session.isClosing || !session.isApplied) {
-      this.#answerConnect(connection, null, 0);
-      this.close(connection);
-      return;
-    }
-    session.timeoutMs = timeoutMs;
-    this.sessions.touch(session, this.nowMs);
-    session.connection = connection;
-    connection.session = session;
-    connection.state = 'open';
-    this.#answerConnect(connection, session, timeoutMs);
-  }
-
-  #answerConnect(connection: Connection, session: Session | null, timeoutMs: number): void {
-    const high = session?.high ?? 0;
-    const low = session?.low ?? 0;
-    const password = session === null ? NO_PASSWORD : sessionPassword(high, low);
-    const out = this.outOf(connection);
-    writeConnectResponse(out, timeoutMs, high, low, password, connection.hasReadOnlyByte, false);
   }
 
   touch(connection: Connection): boolean {
@@ -564,7 +463,11 @@ export class Server {
 
   prepareWrite(connection: Connection, op: number, xid: number, bytes: Uint8Array, start: number, end: number): void {
     const session = connection.session as Session;
-    if (!this.#admitLarge(connection, end - start)) return;
+    if (!this.#flow.admits(end - start)) {
+      this.statistics.largeRequestsRejected++;
+      this.close(connection);
+      return;
+    }
     if (op === OP.closeSession) this.sessions.markClosing(session);
     const requester = this.#requesterOf(session, connection);
     this.#submit(op, requester, xid, connection, session, bytes, start, end);
@@ -597,11 +500,10 @@ export class Server {
     this.#preparedZxid = zxid;
     this.#preparer.prepare(this.#log.batch, op, requester, xid, zxid, this.wallMs, bytes, start, end);
     const frameBytes = end - start;
-    this.#enterFlight(frameBytes);
+    this.#flow.enter(frameBytes);
     this.#committer.window.push({ zxid, op, xid, connection, session, receivedMs: this.nowMs, frameBytes });
-    if (connection === null) return;
-    connection.pendingWrites++;
-    connection.lastWriteZxid = zxid;
+    if (session !== null) session.lastWriteZxid = zxid;
+    if (connection !== null) connection.pendingWrites++;
   }
 
   submitCloseSession(session: Session): void {
@@ -617,10 +519,10 @@ export class Server {
 
   /** Keeps a copy of the frame until the session's latest write is applied. */
   park(connection: Connection, bytes: Uint8Array, start: number, end: number): void {
-    this.#enterFlight(end - start);
+    this.#flow.enter(end - start);
     connection.parked.push({
       frame: bytes.slice(start, end),
-      afterZxid: connection.lastWriteZxid,
+      afterZxid: (connection.session as Session).lastWriteZxid,
       receivedMs: this.nowMs,
     });
   }
@@ -631,7 +533,7 @@ export class Server {
       const request = parked[connection.parkedStart] as ParkedRequest;
       if (request.afterZxid > zxid) return;
       connection.parkedStart++;
-      this.#leaveFlight(request.frame.length);
+      this.#flow.leave(request.frame.length);
       if (connection.state === 'open') {
         this.#intake.serve(connection, request.frame, 0, request.frame.length, request.receivedMs);
       }
@@ -687,12 +589,11 @@ export class Server {
   }
 
   onSessionCreated(entry: InFlight): void {
-    this.#leaveFlight(entry.frameBytes);
+    this.#flow.leave(entry.frameBytes);
     const connection = entry.connection as Connection;
     connection.pendingWrites--;
     if (connection.state !== 'opening') return;
-    connection.state = 'open';
-    this.#answerConnect(connection, entry.session, (entry.session as Session).timeoutMs);
+    this.#handshake.onCreated(connection, entry.session as Session);
     this.statistics.onAnswered(connection, 'SESS', 0, entry.zxid, this.nowMs, entry.receivedMs);
     this.#process(connection);
   }
@@ -703,11 +604,11 @@ export class Server {
   }
 
   onSettled(entry: InFlight): void {
-    this.#leaveFlight(entry.frameBytes);
-    const connection = entry.connection;
-    if (connection === null) return;
-    connection.pendingWrites--;
-    this.#serveParked(connection, entry.zxid);
+    this.#flow.leave(entry.frameBytes);
+    if (entry.connection !== null) entry.connection.pendingWrites--;
+    // The session may have moved to another connection meanwhile: what waits there waits for this write, too.
+    const waiting = entry.session?.connection;
+    if (waiting != null) this.#serveParked(waiting, entry.zxid);
   }
 
   onSessionClosed(session: Session | null): void {
@@ -719,11 +620,11 @@ export class Server {
     return {
       window: this.#committer.window.length,
       overlay: this.#overlay.size,
-      inFlight: this.#inFlightCount,
-      inFlightBytes: this.#inFlightBytes,
+      inFlight: this.#flow.count,
+      inFlightBytes: this.#flow.bytes,
       batchRecords: this.#log.batch.recordCount,
       backlog: this.#backlog.length,
-      paused: this.#paused.size,
+      paused: this.#flow.pausedCount,
     };
   }
 
@@ -750,9 +651,3 @@ const SHORT_NAMES: ReadonlyMap<number, string> = new Map(
     ] as const
   ).map(([op, name]) => [op as number, name]),
 );
-
-function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
-  if (left.length !== right.length) return false;
-  for (let i = 0; i < left.length; i++) if (left[i] !== right[i]) return false;
-  return true;
-}

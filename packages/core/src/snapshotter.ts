@@ -131,13 +131,15 @@ export class Snapshotter {
 
   #end(error: DiskError | null): void {
     const writer = this.#writer;
+    // A writer that was told to finish has cleaned up by itself.
+    const mustAbort = !this.#isFinishing;
     this.#walk?.end();
     this.#walk = null;
     this.#isFinishing = false;
     if (error !== null) {
       this.failedCount++;
       this.#parts.logger.log(logLevels.warn, 'snapshot failed', { reason: error.message });
-      writer?.abort(() => {});
+      if (mustAbort) writer?.abort(() => {});
     }
     this.#writer = null;
     const onDone = this.#onDone;

@@ -54,11 +54,14 @@ export class Authenticator {
     return `${user}:${base64(this.#hashes.digest(this.#config.digestHash, token))}`;
   }
 
-  /** Without SASL configured the answer to any token is null. */
-  sasl(xid: number, out: ByteWriter): void {
-    const start = beginReply(out, xid, 0);
-    out.int32(-1);
-    endReply(out, start);
+  /** Without SASL configured the answer to any token is null. False: close the connection; a null token is not answered. */
+  sasl(xid: number, reader: ByteReader, out: () => ByteWriter): boolean {
+    const token = reader.buffer();
+    if (reader.failed || token === null) return false;
+    const start = beginReply(out(), xid, 0);
+    out().int32(-1);
+    endReply(out(), start);
+    return true;
   }
 
   /** May this connection send requests other than auth? (sessionRequireClientSASLAuth, enforce.auth) */

@@ -37,6 +37,8 @@ export interface IntakeHost {
   /** False: the session is gone or closing, its requests are dropped. */
   touch(connection: Connection): boolean;
   prepareWrite(connection: Connection, op: number, xid: number, bytes: Uint8Array, start: number, end: number): void;
+  /** Must the request wait for a write of its session? */
+  mustWait(connection: Connection): boolean;
   park(connection: Connection, bytes: Uint8Array, start: number, end: number): void;
   /** True if the request waited so long that it must be answered THROTTLEDOP. */
   isThrottled(connection: Connection, row: OpRow): boolean;
@@ -122,17 +124,17 @@ export class Intake {
     }
     if (row.flow === 'write' && !host.isThrottled(connection, row)) {
       host.prepareWrite(connection, op, xid, bytes, reader.offset, end);
-    } else if (connection.pendingWrites > 0) host.park(connection, bytes, start, end);
+    } else if (host.mustWait(connection)) host.park(connection, bytes, start, end);
     else this.serve(connection, bytes, start, end, host.nowMs);
   }
 
   #onImmediate(connection: Connection, row: OpRow, xid: number, reader: ByteReader): void {
     const host = this.#host;
-    if (row.code === OP.sasl) {
-      this.#authenticator.sasl(xid, host.outOf(connection));
-      return;
-    }
-    const accepted = this.#authenticator.auth(connection, xid, reader, () => host.outOf(connection));
+    const out = (): ByteWriter => host.outOf(connection);
+    const accepted =
+      row.code === OP.sasl
+        ? this.#authenticator.sasl(xid, reader, out)
+        : this.#authenticator.auth(connection, xid, reader, out);
     if (!accepted) host.close(connection);
   }
 

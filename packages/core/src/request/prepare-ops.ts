@@ -499,7 +499,7 @@ function prepareParts(p: Preparer, partCount: number): 'done' | 'failed' | 'malf
 }
 
 /** Number of parts, or -1 if some part cannot be decoded. Leaves the reader anywhere. */
-function scanMulti(reader: ByteReader): number {
+export function scanMulti(reader: ByteReader): number {
   let count = 0;
   for (;;) {
     const type = reader.int32();

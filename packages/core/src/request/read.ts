@@ -9,6 +9,7 @@ import type { Tree } from '../tree/tree.js';
 import { F, NONE, ROOT } from '../tree/znode-store.js';
 import { MODE, type WatchTable } from '../watch/watch-table.js';
 import type { AclChecker } from './acl-check.js';
+import { scanMulti } from './prepare-ops.js';
 import { writeChildren, writeData, writePath, writeStat } from './reply.js';
 
 export interface ReadContext {
@@ -160,11 +161,17 @@ const readGetEphemerals: ReadOp = (context, connection, reader, out) => {
 const readMulti: ReadOp = (context, connection, reader, out) => {
   const start = reader.offset;
   const count = countReadParts(reader);
-  if (count < 0) return ERROR.marshallingError;
   const end = reader.end;
+  reader.reset(reader.bytes, start, end);
   // The reply header ends where the body starts.
   const errorAt = out.length - 4;
-  reader.reset(reader.bytes, start, end);
+  if (count < 0) {
+    // A list of writes does decode; the error is then followed by an empty list of results.
+    if (scanMulti(reader) < 0) return ERROR.marshallingError;
+    out.setInt32At(errorAt, ERROR.marshallingError);
+    writeMultiEnd(out);
+    return ERROR.ok;
+  }
   for (let i = 0; i < count; i++) {
     const type = reader.int32();
     reader.int8();

@@ -78,13 +78,10 @@ function setWatches(withPersistent: boolean): SessionOp {
     const bytes = reader.bytes;
     reader.reset(bytes, listsStart, end);
     const events = new RearmedEvents(context, connection, bytes, relativeZxid, out);
-    forEachPath(context, reader, events.data);
-    forEachPath(context, reader, events.exists);
-    forEachPath(context, reader, events.children);
-    if (withPersistent) {
-      forEachPath(context, reader, events.persistent);
-      forEachPath(context, reader, events.recursive);
-    }
+    const lists = [events.data, events.exists, events.children];
+    if (withPersistent) lists.push(events.persistent, events.recursive);
+    // A null list is an exception of Java's when its turn comes: what the lists before it did stays done.
+    for (const rearm of lists) if (!forEachPath(context, reader, rearm)) return ERROR.marshallingError;
     return ERROR.ok;
   };
 }
@@ -152,13 +149,16 @@ function skipPaths(reader: ByteReader): void {
   for (let i = 0; i < count && !reader.failed; i++) if (!reader.range()) reader.failed = true;
 }
 
-function forEachPath(context: ReadContext, reader: ByteReader, rearm: Rearm): void {
+/** False for a null list. */
+function forEachPath(context: ReadContext, reader: ByteReader, rearm: Rearm): boolean {
+  const isNull = reader.view.getInt32(reader.offset) < 0;
   const count = reader.count(4);
   for (let i = 0; i < count; i++) {
     reader.range();
     const { rangeStart, rangeEnd } = reader;
     rearm(context.tree.find(reader.bytes, rangeStart, rangeEnd), rangeStart, rangeEnd);
   }
+  return !isNull;
 }
 
 /** Identities of the connection; a scheme without a provider (super) has no user name. */

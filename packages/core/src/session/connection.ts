@@ -46,8 +46,6 @@ export class Connection {
 
   /** Writes prepared and not yet answered; a read waits until they are none. */
   pendingWrites = 0;
-  /** Zxid of its latest write that was prepared. */
-  lastWriteZxid = 0;
   /** Requests that wait behind a write of the same session, with the zxid they wait for. */
   readonly parked: ParkedRequest[] = [];
   parkedStart = 0;
@@ -60,7 +58,8 @@ export class Connection {
   readonly establishedWallMs: number;
   packetsReceived = 0;
   packetsSent = 0;
-  lastCxid = -1;
+  /** 0 at first, -1 after crst: as `cons` shows it. */
+  lastCxid = 0;
   lastZxid = -1;
   lastOperation = 'NA';
   lastResponseMs = 0;

@@ -20,6 +20,8 @@ export class Session {
   isClosing = false;
   /** When its bucket expires, in monotonic milliseconds; 0 while it has none. */
   expiryMs = 0;
+  /** Zxid of its latest write that was prepared. */
+  lastWriteZxid = 0;
   /** Ids of ephemerals prepared and not yet applied. */
   pendingCreates: Set<number> | null = null;
 

@@ -40,7 +40,7 @@ export function monitorValues(context: WordContext): (readonly [string, string])
     ['large_requests_rejected', statistics.largeRequestsRejected],
     ['digest_mismatches_count', statistics.digestMismatches],
     ['connection_drop_count', statistics.connectionsThrottled],
-    ['connection_drop_probability', javaDouble(server.connectionThrottle.dropProbability)],
+    ['connection_drop_probability', javaDouble(server.dropProbability)],
     ...summary('fsynctime', statistics.totalSyncMs, statistics.syncCount, statistics.minSyncMs, statistics.maxSyncMs),
     ['snapshot_error_count', server.snapshotter.failedCount],
   ];

@@ -1,0 +1,80 @@
+/**
+ * Flow control: how much may be in flight, and which connections wait. See limits.ts for the story.
+ *
+ * In flight is what was prepared and not yet applied, and what is parked behind it. A connection that must wait is paused:
+ * its frames stay unread until {@link FlowControl.takeResumable} lets it go on.
+ */
+import { OUT_BYTES_MAX, REQUEST_BYTES_IN_FLIGHT_MAX, REQUESTS_PER_CONNECTION_MAX } from '../limits.js';
+import type { CoreConfig } from '../ports.js';
+import type { Connection } from '../session/connection.js';
+
+export class FlowControl {
+  readonly #config: CoreConfig;
+  /** Requests in flight, and the bytes of their frames. */
+  count = 0;
+  bytes = 0;
+  #largeBytes = 0;
+  readonly #paused = new Set<Connection>();
+
+  constructor(config: CoreConfig) {
+    this.#config = config;
+  }
+
+  get pausedCount(): number {
+    return this.#paused.size;
+  }
+
+  enter(byteCount: number): void {
+    this.count++;
+    this.bytes += byteCount;
+    if (this.#isLarge(byteCount)) this.#largeBytes += byteCount;
+  }
+
+  leave(byteCount: number): void {
+    this.count--;
+    this.bytes -= byteCount;
+    if (this.#isLarge(byteCount)) this.#largeBytes -= byteCount;
+  }
+
+  #isLarge(byteCount: number): boolean {
+    const threshold = this.#config.largeRequest.thresholdBytes;
+    return threshold >= 0 && byteCount > threshold;
+  }
+
+  /** Large requests in flight have a bound of their own (off by default); beyond it the connection is closed. */
+  admits(byteCount: number): boolean {
+    return !this.#isLarge(byteCount) || this.#largeBytes + byteCount <= this.#config.largeRequest.bytesMax;
+  }
+
+  /** Pauses the connection if its next frame must wait; true if it did. */
+  pausesNow(connection: Connection): boolean {
+    if (!this.#mustWait(connection)) return false;
+    connection.isPaused = true;
+    this.#paused.add(connection);
+    return true;
+  }
+
+  #mustWait(connection: Connection): boolean {
+    const { globalOutstandingLimit, throttle } = this.#config;
+    const own = connection.pendingWrites + connection.parkedCount;
+    if (own > 0 && (this.count > globalOutstandingLimit || this.bytes > REQUEST_BYTES_IN_FLIGHT_MAX)) return true;
+    if (throttle.requestsMax > 0 && this.count >= throttle.requestsMax) return true;
+    const outBytes = connection.unsentBytes + (connection.out?.length ?? 0);
+    return own >= REQUESTS_PER_CONNECTION_MAX || outBytes > OUT_BYTES_MAX;
+  }
+
+  /** Paused connections that may go on, no longer paused. */
+  takeResumable(): Connection[] {
+    const resumable: Connection[] = [];
+    for (const connection of this.#paused) if (!this.#mustWait(connection)) resumable.push(connection);
+    for (const connection of resumable) {
+      this.#paused.delete(connection);
+      connection.isPaused = false;
+    }
+    return resumable;
+  }
+
+  forget(connection: Connection): void {
+    this.#paused.delete(connection);
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * The handshake: a connect request becomes a new session (a txn) or resumes one, or the connection is closed.
+ *
+ * Refused without an answer, so that the client tries another server: while not serving, when the client has seen a zxid that
+ * this server has not, when too many connect at once. Refused with zeros: a session that is unknown, closing, or whose
+ * password is wrong. Source: the sheet `client-protocol.md` section 3.
+ */
+import { type ByteWriter, type Logger, logLevels, type Prng } from '@zoots/base';
+import { type ConnectRequest, formatZxid, writeConnectResponse } from '@zoots/protocol';
+import type { CoreConfig } from '../ports.js';
+import type { Statistics } from '../statistics.js';
+import type { Connection } from './connection.js';
+import { ConnectionThrottle } from './connection-throttle.js';
+import { sessionPassword } from './password.js';
+import type { Session, SessionTable } from './session-table.js';
+
+const NO_PASSWORD = new Uint8Array(16);
+const BYTES_NONE = new Uint8Array(0);
+
+export interface HandshakeHost {
+  readonly nowMs: number;
+  readonly isServing: boolean;
+  outOf(connection: Connection): ByteWriter;
+  lastZxid(): number;
+  close(connection: Connection): void;
+  submitCreateSession(connection: Connection, session: Session): void;
+}
+
+export class Handshake {
+  readonly #config: CoreConfig;
+  readonly #sessions: SessionTable;
+  readonly #statistics: Statistics;
+  readonly #logger: Logger;
+  readonly #host: HandshakeHost;
+  readonly throttle: ConnectionThrottle;
+
+  constructor(
+    config: CoreConfig,
+    sessions: SessionTable,
+    statistics: Statistics,
+    logger: Logger,
+    prng: Prng,
+    host: HandshakeHost,
+  ) {
+    this.#config = config;
+    this.#sessions = sessions;
+    this.#statistics = statistics;
+    this.#logger = logger;
+    this.#host = host;
+    this.throttle = new ConnectionThrottle(config.connectionThrottle, prng, host.nowMs);
+  }
+
+  onRequest(connection: Connection, request: ConnectRequest): void {
+    const host = this.#host;
+    connection.hasReadOnlyByte = request.hasReadOnly;
+    if (!host.isServing || request.lastZxidSeen > host.lastZxid()) {
+      this.#logRefusal(connection, request);
+      host.close(connection);
+      return;
+    }
+    const isRenewal = request.sessionHigh !== 0 || request.sessionLow !== 0;
+    if (!this.throttle.admits(host.nowMs, isRenewal)) {
+      this.#statistics.connectionsThrottled++;
+      host.close(connection);
+      return;
+    }
+    const { minSessionTimeoutMs, maxSessionTimeoutMs } = this.#config;
+    const timeoutMs = Math.min(Math.max(request.timeoutMs, minSessionTimeoutMs), maxSessionTimeoutMs);
+    if (isRenewal) this.#resume(connection, request, timeoutMs);
+    else this.#create(connection, timeoutMs);
+  }
+
+  #logRefusal(connection: Connection, request: ConnectRequest): void {
+    this.#logger.log(logLevels.info, 'connect request refused', {
+      reason: this.#host.isServing ? 'the client has seen a zxid that this server has not' : 'not serving',
+      remoteAddress: connection.remoteAddress,
+      lastZxidSeen: formatZxid(request.lastZxidSeen),
+      zxid: formatZxid(this.#host.lastZxid()),
+    });
+  }
+
+  /** The answer comes when the createSession is applied; until then the connection's frames wait. */
+  #create(connection: Connection, timeoutMs: number): void {
+    const session = this.#sessions.create(timeoutMs, this.#host.nowMs);
+    connection.state = 'opening';
+    connection.session = session;
+    session.connection = connection;
+    this.#host.submitCreateSession(connection, session);
+  }
+
+  onCreated(connection: Connection, session: Session): void {
+    connection.state = 'open';
+    this.#answer(connection, session, session.timeoutMs);
+  }
+
+  /** The connection that has the session now is closed first, even if the password turns out wrong: as Apache does. */
+  #resume(connection: Connection, request: ConnectRequest, timeoutMs: number): void {
+    const session = this.#sessions.get(request.sessionHigh, request.sessionLow);
+    if (session?.connection != null) this.#host.close(session.connection);
+    const expected = sessionPassword(request.sessionHigh, request.sessionLow);
+    const isValid = session !== undefined && equalBytes(request.password ?? BYTES_NONE, expected);
+    if (!isValid || session.isClosing || !session.isApplied) {
+      this.#answer(connection, null, 0);
+      this.#host.close(connection);
+      return;
+    }
+    session.timeoutMs = timeoutMs;
+    this.#sessions.touch(session, this.#host.nowMs);
+    session.connection = connection;
+    connection.session = session;
+    connection.state = 'open';
+    this.#answer(connection, session, timeoutMs);
+  }
+
+  #answer(connection: Connection, session: Session | null, timeoutMs: number): void {
+    const high = session?.high ?? 0;
+    const low = session?.low ?? 0;
+    const password = session === null ? NO_PASSWORD : sessionPassword(high, low);
+    const out = this.#host.outOf(connection);
+    writeConnectResponse(out, timeoutMs, high, low, password, connection.hasReadOnlyByte, false);
+  }
+}
+
+function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
+  if (left.length !== right.length) return false;
+  for (let i = 0; i < left.length; i++) if (left[i] !== right[i]) return false;
+  return true;
+}
