@@ -155,7 +155,6 @@ export class Client implements Endpoint {
   }
 
   #forgetSession(): void {
-    if (this.hasSession) this.#world.oracle.onSessionForgotten(this.sessionHigh, this.sessionLow);
     this.sessionHigh = 0;
     this.sessionLow = 0;
     this.#password = NO_PASSWORD;

@@ -103,7 +103,7 @@ export class Host {
       hashes: { digest: (algorithm, bytes) => createHash(algorithm).update(bytes).digest() },
       disk: this.disk,
       gzip: null,
-      logger: { level: this.#trace.isVerbose ? logLevels.debug : logLevels.error, log: this.#log },
+      logger: { level: this.#trace.isVerbose ? logLevels.debug : logLevels.info, log: this.#log },
       prng: this.#prng.fork('server'),
       shell: {
         onTurnOpened: () => this.#scheduleTurn(),
@@ -122,6 +122,7 @@ export class Host {
 
   readonly #log = (level: number, event: string, fields?: LogFields): void => {
     if (this.#trace.isVerbose) this.#trace.line(`server: ${event} ${JSON.stringify(fields ?? {})}`);
+    if (event === 'database loaded') this.#oracle.loadedSnapshotZxid = snapshotZxid(fields?.snapshot);
     // Damage is reported at error level; everything else at that level is a surprise, and a fault must explain it.
     if (level < logLevels.error || level >= logLevelOff) return;
     if (event === 'server failed' && this.disk.errorCount > 0) return;
@@ -260,27 +261,19 @@ export class Host {
     const server = this.server as Server;
     const { connection } = socket;
     this.#trace.bytes(NOTE.toServer, bytes, start, end);
-    server.openTurn();
-    this.#noteActivity(server, socket, bytes, start, end);
+    const isRenewal = hasRenewingFrame(socket, bytes, start, end);
     server.onClientChunk(connection, bytes, start, end);
+    if (isRenewal) this.#noteActivity(server, connection);
     // The buffer is ours again: whoever kept a reference reads rubbish.
     bytes.fill(0xee, start, end);
   }
 
-  /** Whole frames renew the session, all but auth. */
-  #noteActivity(server: Server, socket: Socket, bytes: Uint8Array, start: number, end: number): void {
-    const { frames, connection } = socket;
-    frames.push(bytes, start, end);
-    let isTouched = false;
-    while (frames.next(FRAME_BYTES_MAX) === 'frame') {
-      const view = new DataView(frames.bytes.buffer, frames.bytes.byteOffset, frames.bytes.byteLength);
-      if (socket.isFirstFrame) socket.isFirstFrame = false;
-      else if (frames.end - frames.start >= 8 && view.getInt32(frames.start + 4) !== OP.auth) isTouched = true;
-    }
-    const session = connection.session;
-    if (session === null || !isTouched) return;
-    const isUncertain = connection.isPaused || connection.isBacklogged || connection.state !== 'open';
-    this.#oracle.sessions.onTouched(session.high, session.low, server.nowMs, isUncertain);
+  #noteActivity(server: Server, connection: Connection): void {
+    const { session } = connection;
+    if (session === null || session.isClosing) return;
+    // A connection that must wait may not have had its frames looked at.
+    const isTaken = !connection.isPaused && !connection.isBacklogged && connection.state === 'open';
+    this.#oracle.sessions.onHeard(session.high, session.low, server.nowMs, isTaken);
   }
 
   #onEnd(socket: Socket): void {
@@ -367,4 +360,24 @@ export class Host {
         this.#trace.line(`purged ${removed.length} files${error === null ? '' : `, then ${error.message}`}`);
     });
   }
+}
+
+/** Whole frames renew the session, all but auth. */
+function hasRenewingFrame(socket: Socket, bytes: Uint8Array, start: number, end: number): boolean {
+  const { frames } = socket;
+  frames.push(bytes, start, end);
+  let isRenewal = false;
+  while (frames.next(FRAME_BYTES_MAX) === 'frame') {
+    const view = new DataView(frames.bytes.buffer, frames.bytes.byteOffset, frames.bytes.byteLength);
+    // The connect request renews the session that it resumes.
+    if (socket.isFirstFrame) isRenewal = true;
+    else if (frames.end - frames.start >= 8 && view.getInt32(frames.start + 4) !== OP.auth) isRenewal = true;
+    socket.isFirstFrame = false;
+  }
+  return isRenewal;
+}
+
+/** The zxid in a snapshot's name; 0 without a snapshot. */
+function snapshotZxid(name: unknown): number {
+  return typeof name === 'string' ? Number.parseInt(name.split('.')[1] as string, 16) : 0;
 }

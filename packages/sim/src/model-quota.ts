@@ -84,11 +84,21 @@ export class ModelQuota {
     this.#model.overwrite(statsPath, zxid, `count=${count},bytes=${bytes}`);
   }
 
-  /** A server that starts counts every usage afresh. */
-  onServerStarted(): void {
+  /**
+   * A server that starts counts every usage afresh, but as of the snapshot it loads, and lets the log's txns add to that.
+   * Where a quota was there all the time since, the sum is what a fresh count gives now. Where the usage znode is younger
+   * than the snapshot, it is what it was. In between, `real` says: what the usage of a quota without limits is, or of limits
+   * that came after the snapshot, depends on which snapshot that was.
+   */
+  onServerStarted(snapshotZxid: number, real: (path: string) => string | null): void {
     const { lastZxid } = this.#model;
     for (const path of this.#model.pathsAt(lastZxid)) {
-      if (path.startsWith(`${TOP}/`) && path.endsWith('/zookeeper_stats')) this.#recount(lastZxid, path);
+      if (!path.startsWith(`${TOP}/`) || !path.endsWith('/zookeeper_stats')) continue;
+      const base = parentOf(path);
+      const isOlder = (other: string): boolean => (this.#model.now(other)?.czxid ?? lastZxid + 1) <= snapshotZxid;
+      if (!isOlder(path)) continue;
+      if (isOlder(`${base}/zookeeper_limits`) && isOlder(base.slice(TOP.length))) this.#recount(lastZxid, path);
+      else this.#model.overwrite(path, lastZxid, real(path) ?? '');
     }
   }
 }

@@ -279,13 +279,20 @@ export class Model {
     return txn;
   }
 
-  /** The server's own removal of a container or TTL znode. */
-  deleteContainer(logged: Logged, path: string): ModelTxn {
+  /**
+   * The server's own removal of a container or TTL znode. One that failed says only its code: the znode is gone or has
+   * children by then.
+   */
+  deleteContainer(logged: Logged, path: string | null, failureCode: number): ModelTxn {
     const txn = this.#begin(logged, null, []);
+    if (path === null) {
+      if (failureCode === ERROR.noNode || failureCode === ERROR.notEmpty) txn.code = failureCode;
+      return txn;
+    }
     const node = this.now(path);
     if (node === undefined) txn.code = ERROR.noNode;
     else if (node.childCount > 0) txn.code = ERROR.notEmpty;
-    else if (node.kind === 'ephemeral') txn.code = ERROR.badVersion;
+    else if (node.kind !== 'container' && node.kind !== 'ttl') txn.code = ERROR.badVersion;
     else this.removeNode(logged.zxid, path, txn.events);
     return txn;
   }

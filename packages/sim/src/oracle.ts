@@ -11,7 +11,7 @@ import { ERROR, OP } from '@zoots/protocol';
 import { DurabilityChecker } from './checkers/durability.js';
 import { readRecords, type TapRecord } from './checkers/log-tap.js';
 import { SessionChecker } from './checkers/sessions.js';
-import { compareState } from './checkers/tree-state.js';
+import { compareState, dataOf } from './checkers/tree-state.js';
 import { fail, hex } from './checkers/violation.js';
 import type { WatchView } from './checkers/watch-view.js';
 import { type Logged, Model, type ModelTxn, sessionKey } from './model.js';
@@ -33,6 +33,8 @@ export class Oracle implements DiskWatcher {
   server: Server | null = null;
   /** Views of the connections that are open. */
   readonly views = new Set<WatchView>();
+  /** The snapshot that the server at hand was loaded from. */
+  loadedSnapshotZxid = 0;
   /** Counts servers started. */
   incarnation = 0;
   replyCount = 0;
@@ -56,8 +58,8 @@ export class Oracle implements DiskWatcher {
   // ---- the log ----
 
   onWrite(path: string, position: number, bytes: Uint8Array, start: number, end: number): void {
-    // A single byte is recovery completing a record.
-    if (!path.includes('/log.') || position < LOG_HEADER_BYTES || end - start <= 1) return;
+    // Before the server serves, it is recovery that writes: what was there already.
+    if (this.server === null || !path.includes('/log.') || position < LOG_HEADER_BYTES) return;
     const records = readRecords(bytes, start, end, position);
     for (const record of records) {
       this.durability.onLogged(path, record);
@@ -108,10 +110,8 @@ export class Oracle implements DiskWatcher {
     const logged: Logged = { ...record, op: type, quotaStates: this.#batchEnds, exceededPart: exceededPart(record) };
     if (type === OP.createSession) return this.#createSession(logged, record.timeoutMs);
     if (type === OP.closeSession) return this.#closeSession(logged, record);
-    if (sessionHigh === 0 && sessionLow === 0) {
-      // The server's own. Its error txns do not say which path they were about, but change nothing.
-      return this.model.deleteContainer(logged, record.paths[0] ?? '');
-    }
+    if (sessionHigh === 0 && sessionLow === 0)
+      return this.model.deleteContainer(logged, record.paths[0] ?? null, record.code);
     if (!this.model.isSessionAlive(sessionHigh, sessionLow)) {
       fail('sessions', `txn ${hex(zxid)} belongs to session ${sessionKey(sessionHigh, sessionLow)}, which is closed`);
     }
@@ -142,6 +142,7 @@ export class Oracle implements DiskWatcher {
     }
     if (request === null) this.sessions.onExpired(sessionHigh, sessionLow, this.server?.nowMs ?? 0);
     this.sessions.onClosed(sessionHigh, sessionLow);
+    this.#sent.delete(sessionKey(sessionHigh, sessionLow));
     const must = this.model.ephemeralsOf(sessionHigh, sessionLow);
     const listed = [...record.paths].sort();
     if (JSON.stringify(must) !== JSON.stringify(listed)) {
@@ -172,11 +173,6 @@ export class Oracle implements DiskWatcher {
     const request = ofSession?.get(xid);
     ofSession?.delete(xid);
     return request;
-  }
-
-  /** A session is over for its client: what it sent and was not logged never will be. */
-  onSessionForgotten(high: number, low: number): void {
-    this.#sent.delete(sessionKey(high, low));
   }
 
   /** Bytes are about to leave the server: whole frames with a reply header each. */
@@ -322,7 +318,8 @@ export class Oracle implements DiskWatcher {
     const zxid = server.tree.lastProcessedZxid;
     this.durability.onRecovered(zxid, this.model.lastZxid);
     this.model.rollBack(zxid);
-    this.model.quota.onServerStarted();
+    for (const key of this.#sent.keys()) if (!this.model.sessions.has(key)) this.#sent.delete(key);
+    this.model.quota.onServerStarted(this.loadedSnapshotZxid, (path) => dataOf(server, path));
     this.#batchEnds = [zxid, zxid];
     this.#prunedAt = zxid;
     compareState(server, this.model, 'after a start');

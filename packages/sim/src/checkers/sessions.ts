@@ -7,9 +7,9 @@ import { sessionKey } from '../model.js';
 import { fail } from './violation.js';
 
 interface Activity {
-  /** Server time of the last frame known to have arrived; it may have been taken later. */
+  /** Server time of the last frame known to have been taken. */
   touchedMs: number;
-  /** Frames may be waiting in the server: only the earliest end is known. */
+  /** Later ones came and may have been taken or not: when the session must end is not known. */
   isUncertain: boolean;
   timeoutMs: number;
 }
@@ -30,11 +30,12 @@ export class SessionChecker {
     this.#activity.set(sessionKey(high, low), { touchedMs: nowMs, isUncertain: false, timeoutMs });
   }
 
-  onTouched(high: number, low: number, nowMs: number, isUncertain: boolean): void {
+  /** A request of the session came; `isTaken` if the server has surely looked at it. */
+  onHeard(high: number, low: number, nowMs: number, isTaken: boolean): void {
     const activity = this.#activity.get(sessionKey(high, low));
     if (activity === undefined) return;
-    activity.touchedMs = nowMs;
-    activity.isUncertain = isUncertain;
+    if (isTaken) activity.touchedMs = nowMs;
+    activity.isUncertain = !isTaken;
   }
 
   /** A client came back and asked for a timeout. */

@@ -31,6 +31,13 @@ export function compareState(server: Server, model: Model, when: string): void {
   if (server.config.digestEnabled) compareDigest(server, model, zxid, when);
 }
 
+/** Data of a znode as the server has it; null also if it does not exist. */
+export function dataOf(server: Server, path: string): string | null {
+  const bytes = encodeUtf8(path);
+  const id = server.tree.find(bytes, 0, bytes.length);
+  return id < 0 ? null : (JSON.parse(textOf(server, id)) as [string | null])[0];
+}
+
 function textOf(server: Server, id: number): string {
   const { store, acls } = server.tree;
   const long = (field: number): number => pairToNumber(store.get(id, field), store.get(id, field + 1));
