@@ -1,8 +1,10 @@
 /**
  * Real crashes of a real server: kill -9 under load, power cuts, damaged files, a disk that is full or fails.
- * Run: node packages/e2e/dist/crash.js [--server zoots|apache|apache-3.9.5] [--chapter kill,cut,damage,fault] [--ci]
+ * Run: node packages/e2e/dist/crash.js [--server zoots|apache|apache-3.9.5] [--chapter kill,cut,cut-posix,fault,damage,damage-all]
+ *      [--ci] [--full] [--seed n] [--keep]
  *
- * The exit code is 1 when a promise was broken. `--ci` is the short form (a few minutes); without it the run is long.
+ * The exit code is 1 when a promise was broken. `--ci` is the short form (a few minutes); without it the run is long;
+ * `--full` damages every byte and every bit.
  * Apache's server runs here too, as the measure: docs/compatibility.md has its figures beside ours.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -10,16 +12,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { damageSweep } from './crash/damage.js';
+import { damageSweepInProcess } from './crash/damage-in-process.js';
 import { diskFaults } from './crash/disk-faults.js';
 import { killLoop } from './crash/kill-loop.js';
 import { powerCuts } from './crash/power-cuts.js';
 import { type ChapterResult, printChapter } from './crash/report.js';
-import { type PeerKind, skipMissingPeer } from './peers/peer.js';
+import { type PeerKind, PeerMissingError, skipMissingPeer } from './peers/peer.js';
 
 interface Settings {
   readonly kind: PeerKind;
   readonly workDir: string;
   readonly ci: boolean;
+  /** Every byte and bit of the damage sweep. */
+  readonly full: boolean;
   readonly seed: number;
 }
 
@@ -52,6 +57,13 @@ const chapters: Readonly<Record<string, Chapter>> = {
     diskFaults({ kind, workDir: join(workDir, 'fault'), rounds: ci ? 5 : 25, seed }),
   damage: ({ kind, workDir, ci, seed }) =>
     damageSweep({ kind, workDir: join(workDir, 'damage'), samples: ci ? 10 : 100, seed }),
+  'damage-all': async (settings) => {
+    const { kind, workDir, ci, full, seed } = settings;
+    // Only our own recovery can be run in this process.
+    if (kind !== 'zoots') throw new PeerMissingError('damage-all: only for zoots; `damage` starts real servers');
+    const samples = full ? Number.POSITIVE_INFINITY : ci ? 400 : 4_000;
+    return damageSweepInProcess({ kind, workDir: join(workDir, 'damage-all'), samples, seed });
+  },
 };
 
 async function main(): Promise<number> {
@@ -62,11 +74,12 @@ async function main(): Promise<number> {
       seed: { type: 'string', default: '1' },
       keep: { type: 'boolean', default: false },
       ci: { type: 'boolean', default: false },
+      full: { type: 'boolean', default: false },
     },
   });
   const kind = (values.server === 'apache' ? 'apache-3.8.0' : values.server) as PeerKind;
   const workDir = mkdtempSync(join(tmpdir(), 'zoots-crash-'));
-  const settings = { kind, workDir, ci: values.ci, seed: Number(values.seed) };
+  const settings = { kind, workDir, ci: values.ci, full: values.full, seed: Number(values.seed) };
   console.log(`${kind}, seed ${settings.seed}${settings.ci ? ', short form' : ''}`);
   let failed = 0;
   try {
