@@ -33,7 +33,7 @@ test('every link and every path named in the documents leads somewhere', () => {
       const path = join(root, dirname(document), target as string);
       if (!existsSync(path)) broken.push(`${document}: link to ${relative(root, path)}`);
     }
-    for (const [, path] of text.matchAll(/`((?:packages|scripts|bin|conf|docs)\/[\w./-]+)`/g)) {
+    for (const [, path] of text.matchAll(/`((?:packages|scripts|bin|docs)\/[\w./-]+)`/g)) {
       if (!existsSync(join(root, path as string))) broken.push(`${document}: ${path}`);
     }
   }
@@ -44,7 +44,7 @@ test('README and its Chinese twin have the same chapters, links and code', () =>
   const [english, chinese] = ['README.md', 'README.zh-CN.md'].map((name) => readFileSync(join(root, name), 'utf8'));
   const shapeOf = (text: string | undefined) => ({
     headings: text?.match(/^#+ /gm),
-    links: text?.match(/\]\([^)]+\)/g)?.filter((link) => !link.includes('README')),
+    links: text?.match(/\]\((?!#)[^)]+\)/g)?.filter((link) => !link.includes('README')),
     code: text?.match(/^```[\s\S]*?^```/gm)?.map((block) => block.replace(/ +#.*$/gm, '')),
     rows: text?.match(/^\|/gm)?.length,
   });
