@@ -5,7 +5,7 @@
  * Reads the entry's bytes; raises lastProcessedZxid after the whole txn. Watches fire while it is applied.
  * Replay rules: the sheet `disk-format.md` section 6.2.
  */
-import { ByteReader, pairToNumber } from '@zoots/base';
+import { ByteReader } from '@zoots/base';
 import { ERROR, MULTI_SUB_TYPES, OP, TXN_DIGEST_BYTES, TxnBody, TxnHeader } from '@zoots/protocol';
 import type { SessionTable } from '../session/session-table.js';
 import { CONTAINER_OWNER_HIGH, ttlOwnerHigh } from '../tree/ephemerals.js';
@@ -284,11 +284,4 @@ export class Applier {
   dropOrphan(id: number): void {
     this.#tree.delete(id, this.#tree.lastProcessedZxid);
   }
-}
-
-/** The zxid of an entry, without applying it; -1 if it is too short. */
-export function zxidOfEntry(reader: ByteReader, bytes: Uint8Array, start: number, end: number): number {
-  if (end - start < 32) return -1;
-  reader.reset(bytes, start + 12, end);
-  return pairToNumber(reader.int32(), reader.int32());
 }

@@ -86,11 +86,6 @@ function familyOf(name: string, sort: 'any sort' | 'property'): Known | null {
   return null;
 }
 
-/** How a row is written in messages about a `-D` word. */
-export function propertyNameOf(key: string): string {
-  return configTable[key]?.more.property ?? propertyPrefix + key;
-}
-
 /** The known name that a mistyped one was probably meant to be, or null. */
 export function nearestFileKey(name: string): string | null {
   return nearestOf(name, nameIndex.fileNames.keys());
