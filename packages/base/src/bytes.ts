@@ -232,10 +232,14 @@ export class ByteReader {
     return this.range() ? decodeUtf8(this.bytes, this.rangeStart, this.rangeEnd) : null;
   }
 
-  /** Length of a vector: -1 for null. Fails if it could not fit in what is left (`elementBytesMin` each). */
+  /**
+   * Length of a vector: -1 for null. Fails if it could not fit in what is left (`elementBytesMin` each). Any other negative
+   * length is an empty vector, as for Java's reader.
+   */
   count(elementBytesMin: number): number {
     const count = this.int32();
-    if (count < -1 || count * elementBytesMin > this.remaining) {
+    if (count < -1) return 0;
+    if (count * elementBytesMin > this.remaining) {
       this.failed = true;
       return 0;
     }

@@ -30,18 +30,18 @@ export class Authenticator {
     const token = reader.buffer();
     // A packet that does not decode is not answered.
     if (reader.failed) return false;
-    const accepted = this.#accept(connection, scheme, token ?? EMPTY);
+    const accepted = this.#accept(connection, scheme, token);
     writeBareReply(out(), xid, 0, accepted ? ERROR.ok : ERROR.authFailed);
     return accepted;
   }
 
-  #accept(connection: Connection, scheme: string | null, token: Uint8Array): boolean {
+  #accept(connection: Connection, scheme: string | null, token: Uint8Array | null): boolean {
     if (connection.identities.length >= IDENTITIES_MAX) return false;
     if (scheme === 'ip') {
       connection.addIdentity({ scheme: 'ip', id: connection.remoteAddress });
       return true;
     }
-    if (scheme !== 'digest' || !this.#config.digestAuthEnabled) return false;
+    if (scheme !== 'digest' || token === null || !this.#config.digestAuthEnabled) return false;
     const id = this.#digestId(token);
     if (id === this.#config.superDigest) connection.addIdentity({ scheme: 'super', id: '' });
     connection.addIdentity({ scheme: 'digest', id });
@@ -71,7 +71,6 @@ export class Authenticator {
   }
 }
 
-const EMPTY = new Uint8Array(0);
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 
 function base64(bytes: Uint8Array): string {

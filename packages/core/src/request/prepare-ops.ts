@@ -408,11 +408,17 @@ function ownedIds(p: Preparer, high: number, low: number, pending: Set<number> |
   for (const id of p.tree.ephemerals.of(high, low)) if (isOwnedBy(p, id, high, low)) ids.push(id);
   if (pending !== null) {
     for (const id of pending) {
-      if (overlay.record(id) === undefined || p.tree.store.isPresent(id)) continue;
+      // Its path may hold another session's ephemeral, whose deletion is outstanding; one of its own is in the list already.
+      if (overlay.record(id) === undefined || isOwnedInTree(p, id, high, low)) continue;
       if (isOwnedBy(p, id, high, low)) ids.push(id);
     }
   }
   return ids;
+}
+
+function isOwnedInTree(p: Preparer, id: number, high: number, low: number): boolean {
+  const { store } = p.tree;
+  return store.isPresent(id) && store.get(id, F.owner) === high && store.get(id, F.owner + 1) === low;
 }
 
 function isOwnedBy(p: Preparer, id: number, high: number, low: number): boolean {
@@ -529,7 +535,7 @@ function skipPart(reader: ByteReader, type: number): void {
   }
   const aclStart = reader.offset;
   skipAcls(reader);
-  const hasAcl = reader.failed || reader.view.getInt32(aclStart) >= 0;
+  const hasAcl = reader.failed || reader.view.getInt32(aclStart) !== -1;
   const flags = reader.int32();
   // In a createTTL both are found out only when the part is prepared.
   if (type === OP.createTTL) {

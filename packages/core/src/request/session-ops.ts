@@ -151,7 +151,7 @@ function skipPaths(reader: ByteReader): void {
 
 /** False for a null list. */
 function forEachPath(context: ReadContext, reader: ByteReader, rearm: Rearm): boolean {
-  const isNull = reader.view.getInt32(reader.offset) < 0;
+  const isNull = reader.view.getInt32(reader.offset) === -1;
   const count = reader.count(4);
   for (let i = 0; i < count; i++) {
     reader.range();
