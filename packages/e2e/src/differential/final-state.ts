@@ -65,10 +65,13 @@ function coreGaugesOf(text: string): string {
 const ephemeralsOf = (text: string): string =>
   sortedBlocks(text.slice(text.indexOf('ephemeral nodes dump:')).replace(/Connections dump:[\s\S]*/, ''));
 
-/** Without the sessions of wchc that have no path, and without the count of connections in wchs. */
-function withoutSpentWatchers(word: string, text: string): string {
+/** Without sessions that have no path under them, and without the counts that include them. */
+function withoutSpentEntries(word: string, text: string): string {
   if (word === 'wchs') return text.replace(/^\d+ connections watching/, '# connections watching');
-  return word === 'wchc' ? text.replace(/^\S+\n(?!\t)/gm, '') : text;
+  if (word !== 'wchc' && word !== 'dump') return text;
+  return text
+    .replace(/^0x\S+\n(?!\t)/gm, '')
+    .replace(/^Sessions with Ephemerals \(\d+\)/m, 'Sessions with Ephemerals (#)');
 }
 
 /** Word and the form in which two servers must agree on its answer. */
@@ -146,7 +149,7 @@ export async function finalDifferences(
     if (watchWords.has(word) && differences.has('watchModes')) continue;
     const answer = async (side: Side): Promise<string> => {
       const text = await fourLetterWord(side.port, word);
-      return form(differences.has('spentWatchers') ? withoutSpentWatchers(word, text) : text, side);
+      return form(differences.has('spentEntries') ? withoutSpentEntries(word, text) : text, side);
     };
     const [a, b] = [await answer(left), await answer(right)];
     if (a === b) continue;

@@ -17,7 +17,8 @@ export type DifferenceId =
   | 'watcherTypes'
   | 'malformedWriteZxid'
   | 'deleteContainerPermission'
-  | 'spentWatchers'
+  | 'spentEntries'
+  | 'emptyPathWatch'
   | 'ipv6Acl'
   | 'multiCreate'
   | 'checkWatches';
@@ -70,9 +71,14 @@ export const knownDifferences: Readonly<Record<DifferenceId, KnownDifference>> =
     what: 'Apache lets any client send deleteContainer for any node; ours asks for the permission that delete needs',
     since: 'ours',
   },
-  spentWatchers: {
+  spentEntries: {
     kind: 'mask',
-    what: 'Apache goes on counting a connection whose one-shot watches have all fired, in wchs and wchc; ours does not',
+    what: 'Apache goes on listing what has become empty: connections whose watches all fired, sessions whose ephemerals are gone',
+    since: 'ours',
+  },
+  emptyPathWatch: {
+    kind: 'avoid',
+    what: "a watch on the empty path is the root's in ours, on the null path an error; Apache keeps both and they never fire",
     since: 'ours',
   },
   ipv6Acl: {
@@ -95,7 +101,7 @@ export const knownDifferences: Readonly<Record<DifferenceId, KnownDifference>> =
 /** Rows in which ours behaves as 3.8.0 does. A malformed write takes a zxid of its own: no zxid names two transactions. */
 const oursAsOld: ReadonlySet<DifferenceId> = new Set(['malformedWriteZxid']);
 /** Rows in which ours differs from every Apache version, on purpose. */
-const oursAlone: ReadonlySet<DifferenceId> = new Set(['deleteContainerPermission', 'spentWatchers']);
+const oursAlone: ReadonlySet<DifferenceId> = new Set(['deleteContainerPermission', 'spentEntries', 'emptyPathWatch']);
 
 type Behaviour = 'old' | 'new' | 'ours';
 

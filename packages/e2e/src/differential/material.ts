@@ -44,7 +44,6 @@ export const badPaths: readonly (string | null)[] = [
   '/zookeeper/config',
   '/zookeeper/quota',
   '/zookeeper/x',
-  '/zookeeper/quota/zookeeper_stats',
   '/nothing/here/at/all',
   `/${'long'.repeat(200)}`,
 ];

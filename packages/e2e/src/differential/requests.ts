@@ -127,6 +127,7 @@ export class RequestSource {
       if (this.#avoided(kind, slot)) continue;
       const drawn = this.#draws[kind](slot);
       const request = this.#prng.chance(damageChance) ? { ...drawn, body: this.#damaged(drawn) } : drawn;
+      if (this.#profile.differences.has('emptyPathWatch') && namesEmptyPathForWatch(request)) continue;
       if (!isLethal(request.type, request.body)) return request;
     }
   }
@@ -289,7 +290,7 @@ export class RequestSource {
     const list = (wanted: boolean): string[] | null => {
       if (!wanted) return [];
       if (this.#prng.chance(0.02)) return null;
-      return Array.from({ length: this.#prng.below(4) }, () => this.#path() ?? '/null');
+      return Array.from({ length: this.#prng.below(4) }, () => this.#path() || '/null');
     };
     const oneShot = !disciplined || slot < 3;
     const lists = [list(oneShot), list(oneShot), list(oneShot)];
@@ -334,6 +335,21 @@ function hasNullField({ type, body }: DrawnRequest): boolean {
   if (type !== Op.create && type !== Op.createContainer && type !== Op.createTTL) return false;
   reader.buffer();
   return readAcls(reader) === null;
+}
+
+const watchTypes = new Set<number>([
+  Op.exists,
+  Op.getData,
+  Op.getChildren,
+  Op.getChildren2,
+  Op.addWatch,
+  Op.checkWatches,
+  Op.removeWatches,
+]);
+
+/** The lists of setWatches are not looked into: what this generator puts there is never empty. */
+function namesEmptyPathForWatch({ type, body }: DrawnRequest): boolean {
+  return watchTypes.has(type) && body.length >= 4 && body.readInt32BE(0) <= 0;
 }
 
 const multiKinds = [
