@@ -89,7 +89,7 @@ export class QuotaTable {
    */
   check(id: number, parent: number, bytesDelta: number, count: number): number {
     if (this.#active.size === 0) return ERROR.ok;
-    const target = id !== NONE && this.#active.has(id) ? id : this.#deepest(parent);
+    const target = this.#deepest(id === NONE ? parent : id);
     if (target === NONE) return ERROR.ok;
     const limits = this.#numbersAt(target, LIMITS_NAME);
     const usage = this.#numbersAt(target, STATS_NAME);
@@ -152,10 +152,18 @@ export class QuotaTable {
 
   /** The deepest active quota at or above the znode, or NONE. */
   #deepest(id: number): number {
-    for (let at = id; at !== NONE && at !== ROOT; at = this.#store.get(at, F.parent)) {
+    for (let at = id; at !== NONE && at !== ROOT; at = this.#parentOf(at)) {
       if (this.#active.has(at)) return at;
     }
     return NONE;
+  }
+
+  /** By path where the znode is not applied yet: a quota holds for what is in flight below it, too. */
+  #parentOf(id: number): number {
+    const store = this.#store;
+    if (store.isPresent(id)) return store.get(id, F.parent);
+    const start = store.pathStart(id);
+    return store.find(store.pathChunk(id), start, start + Math.max(store.nameOffset(id) - 1, 1));
   }
 
   #quotaNode(target: number, name: string): number {
