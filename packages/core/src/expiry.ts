@@ -1,7 +1,7 @@
 /**
  * What time alone brings about: sessions expire, empty containers and outlived TTL znodes go, connections that never ask for
  * a session are closed. Each becomes an ordinary request of the server's own, checked again when it is prepared.
- * Source: the sheet `semantics.md` sections 9 and 13.
+ * Source: ZooKeeper's SessionTrackerImpl and ContainerManager.
  */
 import { ByteWriter, pairToNumber } from '@zoots/base';
 import { OP } from '@zoots/protocol';
@@ -93,6 +93,13 @@ export class Expiry {
     this.#nextDeleteMs = nowMs;
   }
 
+  /** Meanwhile it may have been used, renewed, deleted, or made anew as something else. */
+  #isStillDue(path: Uint8Array): boolean {
+    const id = this.#tree.find(path, 0, path.length);
+    if (this.#tree.containers.has(id)) return this.#isSpentContainer(id);
+    return this.#tree.ttls.has(id) && this.#isOutlived(id);
+  }
+
   /** Empty, and it had a child once; or never had one for longer than the configured time. */
   #isSpentContainer(id: number): boolean {
     const store = this.#tree.store;
@@ -126,6 +133,7 @@ export class Expiry {
       const path = this.#candidates[this.#candidateAt];
       if (path === undefined) return;
       this.#candidateAt++;
+      if (!this.#isStillDue(path)) continue;
       this.#nextDeleteMs += intervalMs;
       this.#path.clear();
       this.#path.buffer(path);

@@ -7,7 +7,7 @@
  * - `session`: belongs to the connection or session, in session order, but touches no znode (ping, watches, sync …).
  * - `immediate`: answered at once, outside the session's order, and without touching the session (auth, sasl).
  *
- * Source: ZooDefs.OpCode; the sheet `client-protocol.md` section 5.
+ * Source: ZooKeeper's ZooDefs.OpCode and Request.isValid.
  */
 
 export const OP = {

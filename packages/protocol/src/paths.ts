@@ -4,7 +4,7 @@
  * Valid: starts with `/`, no trailing `/` (except the root), no empty, `.` or `..` component, and none of the characters
  * U+0000–001F, U+007F–009F, U+D800–F8FF, U+FFF0–FFFF; the rule counts UTF-16 units, so every supplementary character is
  * refused through its surrogates. Malformed UTF-8 decodes to U+FFFD, which the last range refuses.
- * Source: the sheet `semantics.md` section 2.
+ * Source: ZooKeeper's PathUtils.validatePath.
  */
 
 const SLASH = 0x2f;

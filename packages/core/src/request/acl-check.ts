@@ -3,7 +3,7 @@
  *
  * Schemes are rows: what an ACL id of the scheme may look like, how it matches an identity, and whether identities of the
  * scheme stand for `auth`. `world`, `auth` and `super` are not schemes in this sense and are handled by name.
- * Source: the sheet `semantics.md` section 6.
+ * Source: ZooKeeper's checkACL and fixupACL.
  */
 import { type Acl, ERROR, type Id, type RawAcl } from '@zoots/protocol';
 import { ipMatches, isValidIpId } from './ip-address.js';

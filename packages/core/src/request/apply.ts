@@ -3,7 +3,7 @@
  * what a leader sends. Idempotent: replaying a txn over a snapshot that has it already changes nothing.
  *
  * Reads the entry's bytes; raises lastProcessedZxid after the whole txn. Watches fire while it is applied.
- * Replay rules: the sheet `disk-format.md` section 6.2.
+ * Replay rules: ZooKeeper's DataTree.processTxn.
  */
 import { ByteReader } from '@zoots/base';
 import { ERROR, MULTI_SUB_TYPES, OP, TXN_DIGEST_BYTES, TxnBody, TxnHeader } from '@zoots/protocol';

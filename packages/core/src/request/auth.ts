@@ -3,7 +3,7 @@
  *
  * auth: AuthPacket{int type, ustring scheme, buffer auth}. `digest` adds `user:base64(hash("user:password"))`, and `super` if
  * that is the configured super digest; `ip` adds what is there already; anything else fails with -115 and closes.
- * Source: the sheet `client-protocol.md` section 9.
+ * Source: ZooKeeper's processPacket and its authentication providers.
  */
 import { type ByteReader, type ByteWriter, decodeUtf8 } from '@zoots/base';
 import { ERROR } from '@zoots/protocol';

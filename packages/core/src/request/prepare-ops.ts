@@ -1,6 +1,6 @@
 /**
  * The checks of every write op, in the order in which ZooKeeper makes them: the first that fails decides the code.
- * Source: the sheet `semantics.md` section 4. Each function reads its request, checks, writes the txn body, and records what
+ * Source: ZooKeeper's PrepRequestProcessor. Each function reads its request, checks, writes the txn body, and records what
  * will change in the overlay. They return an error code; on failure the caller drops what was written.
  */
 import { type ByteReader, type ByteWriter, highOf, isSafePair, lowOf, pairToNumber } from '@zoots/base';
@@ -20,7 +20,7 @@ import {
   writeAcls,
 } from '@zoots/protocol';
 import { isOpenAcl } from '../tree/acl-table.js';
-import { CONTAINER_OWNER_HIGH, ownerKind, TTL_MS_MAX, ttlOwnerHigh } from '../tree/ephemerals.js';
+import { CONTAINER_OWNER_HIGH, ownerKind, TTL_MS_MAX, ttlOf, ttlOwnerHigh } from '../tree/ephemerals.js';
 import { F, NONE, ROOT } from '../tree/znode-store.js';
 import type { ChangeRecord } from './outstanding.js';
 import type { Preparer } from './prepare.js';
@@ -264,13 +264,23 @@ function prepareDeleteContainer(p: Preparer): number {
   const id = findExisting(p, reader.bytes, start, end);
   if (id === NONE) return ERROR.noNode;
   if (p.overlay.childCount(id) > 0) return ERROR.notEmpty;
-  if (ownerKindOf(p, id) === 'session') return ERROR.badVersion;
+  const kind = ownerKindOf(p, id);
+  if (kind === 'session') return ERROR.badVersion;
+  // Since the server found it, the znode may have been made anew, or its time renewed.
+  if (p.requester.isInternal && !(kind === 'container' || (kind === 'ttl' && isOutlived(p, id))))
+    return ERROR.badVersion;
   const parent = findParent(p, reader.bytes, start, end);
   if (parent === NONE) return ERROR.noNode;
   if (!p.requester.isInternal && !permits(p, p.overlay.acls(parent), PERM.delete)) return ERROR.noAuth;
   p.entry.bufferRange(reader.bytes, start, end);
   recordDelete(p, id, parent);
   return ERROR.ok;
+}
+
+function isOutlived(p: Preparer, id: number): boolean {
+  const { overlay } = p;
+  const mtimeMs = pairToNumber(overlay.stat(id, F.mtime), overlay.stat(id, F.mtime + 1));
+  return p.timeMs - mtimeMs > ttlOf(overlay.stat(id, F.owner), overlay.stat(id, F.owner + 1));
 }
 
 // ---- setData, setACL, check ----

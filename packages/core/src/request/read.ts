@@ -1,6 +1,6 @@
 /**
  * Reads: one small function per op, from the tree straight into the reply. Each returns an error code; on failure the caller
- * drops the body. Source of the checks: the sheet `semantics.md` section 5.
+ * drops the body. Source of the checks: ZooKeeper's FinalRequestProcessor.
  */
 import { type ByteReader, type ByteWriter, decodeUtf8 } from '@zoots/base';
 import { type Acl, ERROR, OP, PERM } from '@zoots/protocol';

@@ -1,7 +1,7 @@
 /**
  * How many clients may connect at once: a bucket of tokens that fills with time, and, if configured, a probability of refusal
  * that rises while the bucket is empty and falls while it is full (BLUE). Refused clients are closed without an answer.
- * Off unless `connection_throttle_tokens` is set. Source: the sheet `parity.md` section 2.4.
+ * Off unless `connection_throttle_tokens` is set. Source: ZooKeeper's BlueThrottle.
  */
 import type { Prng } from '@zoots/base';
 

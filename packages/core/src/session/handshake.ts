@@ -3,7 +3,7 @@
  *
  * Refused without an answer, so that the client tries another server: while not serving, when the client has seen a zxid that
  * this server has not, when too many connect at once. Refused with zeros: a session that is unknown, closing, or whose
- * password is wrong. Source: the sheet `client-protocol.md` section 3.
+ * password is wrong. Source: ZooKeeper's processConnectRequest.
  */
 import { type ByteWriter, type Logger, logLevels, type Prng } from '@zoots/base';
 import { type ConnectRequest, formatZxid, writeConnectResponse } from '@zoots/protocol';

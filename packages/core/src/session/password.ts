@@ -1,7 +1,7 @@
 /**
  * The session password: not a secret but a function of the session id, so that a client may resume its session on any
  * server, of any implementation. It is what `java.util.Random`, seeded with id XOR 0xB3415C00, gives for 16 bytes.
- * Source: the sheet `client-protocol.md` section 3.3.
+ * Source: ZooKeeper's generatePasswd.
  */
 
 const MULTIPLIER_HIGH = 0x5de; // 0x5DEECE66D = 0x5DE * 2^24 + 0xECE66D

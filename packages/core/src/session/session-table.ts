@@ -1,7 +1,7 @@
 /**
  * Sessions and when they end. Activity at t with timeout T keeps a session until the tick after t + T:
  * ((t + T) / tick + 1) * tick. All sessions of a bucket expire together. A closing session is touched no more.
- * Source: the sheet `semantics.md` section 9.
+ * Source: ZooKeeper's ExpiryQueue.
  */
 import { Int64Map } from '@zoots/base';
 import type { Connection } from './connection.js';

@@ -4,7 +4,7 @@
  * A znode's value is the CRC-32 of its path (the root's is empty), its data if not null, and 60 bytes of stat: czxid, mzxid,
  * pzxid, ctime, mtime, version, cversion, aversion, ephemeralOwner (an order of its own). Znodes below /zookeeper/ count 0.
  * The part over path and data is kept apart (`contentCrc`), so that a change of the stat alone costs 60 bytes.
- * Source: the sheet `disk-format.md` section 5.
+ * Source: ZooKeeper's DigestCalculator and AdHash.
  */
 import { crc32 } from '@zoots/base';
 import { F, ROOT, type ZnodeStore } from './znode-store.js';

@@ -6,7 +6,7 @@
  *
  * A quota is active while its limits znode exists. Only the deepest active quota above a znode counts; the root has none.
  * A usage text that cannot be read (a client may write anything there) is counted afresh from the tree.
- * Source: the sheet `semantics.md` section 8.
+ * Source: ZooKeeper's Quotas, StatsTrack and checkQuota.
  */
 import { decodeUtf8, encodeUtf8 } from '@zoots/base';
 import { ERROR } from '@zoots/protocol';

@@ -2,7 +2,7 @@
  * Four letter words: texts about the server, in Apache's layouts, which scripts, clients and monitoring parse.
  *
  * One row per word in {@link WORDS}. A word outside the whitelist is answered with a sentence that says so.
- * Source of the layouts: the sheet `parity.md` section 3.2.
+ * Source of the layouts: ZooKeeper 3.9.5's commands.
  */
 import { encodeUtf8, pairToBigint, pairToHex, toHex } from '@zoots/base';
 import { type Connection, F, type Server } from '@zoots/core';

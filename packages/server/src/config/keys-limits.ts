@@ -17,7 +17,7 @@ export const limitKeys = {
   request_throttle_max_requests: property('effective', 'int', 0, 'requests', 'Throttle above this; 0 is off.', {
     aliases: ['requestThrottleLimit'],
   }),
-  request_throttle_stall_time: property('effective', 'int', 100, 'ms', 'How long a throttled request waits at most.', {
+  request_throttle_stall_time: property('jvm', 'int', 100, 'ms', 'How long a throttled request waits at most.', {
     aliases: ['requestThrottleStallTime'],
     min: 0,
   }),
