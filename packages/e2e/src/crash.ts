@@ -56,12 +56,12 @@ const chapters: Readonly<Record<string, Chapter>> = {
   fault: ({ kind, workDir, ci, seed }) =>
     diskFaults({ kind, workDir: join(workDir, 'fault'), rounds: ci ? 5 : 25, seed }),
   damage: ({ kind, workDir, ci, seed }) =>
-    damageSweep({ kind, workDir: join(workDir, 'damage'), samples: ci ? 10 : 100, seed }),
+    damageSweep({ kind, workDir: join(workDir, 'damage'), samples: ci ? 3 : 30, seed }),
   'damage-all': async (settings) => {
     const { kind, workDir, ci, full, seed } = settings;
     // Only our own recovery can be run in this process.
     if (kind !== 'zoots') throw new PeerMissingError('damage-all: only for zoots; `damage` starts real servers');
-    const samples = full ? Number.POSITIVE_INFINITY : ci ? 400 : 4_000;
+    const samples = full ? Number.POSITIVE_INFINITY : ci ? 150 : 2_000;
     return damageSweepInProcess({ kind, workDir: join(workDir, 'damage-all'), samples, seed });
   },
 };
