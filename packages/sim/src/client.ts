@@ -294,7 +294,7 @@ export class Client implements Endpoint {
     if (this.hasSession && (high !== this.sessionHigh || low !== this.sessionLow)) {
       fail('sessions', `client ${this.number} asked for a session and got another`);
     }
-    oracle.onConnected(high, low, this.#wantedTimeoutMs, timeoutMs, this.hasSession);
+    oracle.onConnected(high, low, this.#wantedTimeoutMs, timeoutMs);
     if (!passwordOf(high, low).every((byte, i) => byte === password[i]))
       fail('sessions', 'a wrong password was given out');
     this.state = 'connected';

@@ -7,7 +7,7 @@
  * zxid z can be checked against the tree at z, however long the reply was on its way. A crash takes back the versions of
  * txns that did not survive ({@link Model.rollBack}).
  *
- * Source: the sheet `semantics.md` sections 1 to 4, 6, 8, 9, 11. Paths and data are ASCII.
+ * Source: ZooKeeper's documented and observed behaviour, not this server's code. Paths and data are ASCII.
  */
 import { ByteWriter } from '@zoots/base';
 import { type Acl, ERROR, EVENT, type Id, OP } from '@zoots/protocol';
@@ -100,6 +100,9 @@ export interface Write extends Logged {
 
 const OPEN: readonly Acl[] = [{ perms: 31, scheme: 'world', id: 'anyone' }];
 const READ_ONLY: readonly Acl[] = [{ perms: 1, scheme: 'world', id: 'anyone' }];
+
+/** Why the server's own removal of a znode may come too late. */
+const FAILURES_OF_REMOVAL: readonly number[] = [ERROR.noNode, ERROR.notEmpty, ERROR.badVersion];
 
 export function sessionKey(high: number, low: number): string {
   return `${high}:${low}`;
@@ -286,14 +289,15 @@ export class Model {
   deleteContainer(logged: Logged, path: string | null, failureCode: number): ModelTxn {
     const txn = this.#begin(logged, null, []);
     if (path === null) {
-      if (failureCode === ERROR.noNode || failureCode === ERROR.notEmpty) txn.code = failureCode;
+      if (FAILURES_OF_REMOVAL.includes(failureCode)) txn.code = failureCode;
       return txn;
     }
     const node = this.now(path);
     if (node === undefined) txn.code = ERROR.noNode;
     else if (node.childCount > 0) txn.code = ERROR.notEmpty;
-    else if (node.kind !== 'container' && node.kind !== 'ttl') txn.code = ERROR.badVersion;
-    else this.removeNode(logged.zxid, path, txn.events);
+    else if (node.kind !== 'container' && !(node.kind === 'ttl' && logged.timeMs - node.mtimeMs > node.ttlMs)) {
+      txn.code = ERROR.badVersion;
+    } else this.removeNode(logged.zxid, path, txn.events);
     return txn;
   }
 

@@ -76,7 +76,7 @@ export class Oracle implements DiskWatcher {
   #prune(): void {
     // Quota verdicts look back over two batches.
     let oldest = this.#batchEnds[0];
-    for (const view of this.views) oldest = Math.min(oldest, view.position);
+    for (const view of this.views) oldest = Math.min(oldest, view.position - 1);
     this.#prunedAt = this.model.lastZxid;
     this.model.prune(Math.min(oldest, this.durability.durableZxid));
   }
@@ -284,15 +284,13 @@ export class Oracle implements DiskWatcher {
   }
 
   /** A client got a session, a fresh one or its own back. */
-  onConnected(high: number, low: number, wantedMs: number, grantedMs: number, isResumed: boolean): void {
+  onConnected(high: number, low: number, wantedMs: number, grantedMs: number): void {
     const { minSessionTimeoutMs, maxSessionTimeoutMs } = this.#options.core;
     const must = Math.min(Math.max(wantedMs, minSessionTimeoutMs), maxSessionTimeoutMs);
     if (grantedMs !== must) fail('sessions', `a timeout of ${wantedMs} ms became ${grantedMs}, must be ${must}`);
     const session = this.model.sessions.get(sessionKey(high, low));
     if (session === undefined)
       fail('sessions', `a client got session ${sessionKey(high, low)}, which was never logged`);
-    if (!isResumed && session.closedZxid !== 0)
-      fail('sessions', `a client got session ${sessionKey(high, low)}, which is closed`);
   }
 
   /** A client that knows the password of its session was told that there is no such session. */

@@ -27,7 +27,8 @@ export class SessionChecker {
   }
 
   onCreated(high: number, low: number, timeoutMs: number, nowMs: number): void {
-    this.#activity.set(sessionKey(high, low), { touchedMs: nowMs, isUncertain: false, timeoutMs });
+    // Its connect request came some time before this was logged; nothing is due before the client is heard again.
+    this.#activity.set(sessionKey(high, low), { touchedMs: nowMs - timeoutMs, isUncertain: true, timeoutMs });
   }
 
   /** A request of the session came; `isTaken` if the server has surely looked at it. */
@@ -72,7 +73,9 @@ export class SessionChecker {
   /** A server started: every session has its full timeout again. */
   onServerStarted(sessions: Iterable<{ high: number; low: number; timeoutMs: number }>, nowMs: number): void {
     this.#activity.clear();
-    for (const { high, low, timeoutMs } of sessions) this.onCreated(high, low, timeoutMs, nowMs);
+    for (const { high, low, timeoutMs } of sessions) {
+      this.#activity.set(sessionKey(high, low), { touchedMs: nowMs, isUncertain: false, timeoutMs });
+    }
   }
 }
 

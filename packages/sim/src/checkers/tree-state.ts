@@ -84,7 +84,7 @@ function compareSessions(server: Server, model: Model, zxid: number, when: strin
   for (const key of alive) fail('sessions', `${when}: the server does not know session ${key}`);
 }
 
-/** The sum of one CRC-32 per znode, as in the sheet `disk-format.md` section 5. */
+/** The sum of one CRC-32 per znode, as ZooKeeper's DigestCalculator defines it. */
 function compareDigest(server: Server, model: Model, zxid: number, when: string): void {
   let sum = 0n;
   for (const path of model.pathsAt(zxid)) {

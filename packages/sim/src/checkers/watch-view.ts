@@ -65,6 +65,9 @@ export class WatchView {
 
   /** Any reply that carries a zxid. */
   onReply(zxid: number): void {
+    if (zxid < this.position) {
+      fail('watches', `${this.name} got a reply of ${hex(zxid)} after an event or reply of ${hex(this.position)}`);
+    }
     if (!this.hasWatches && this.#due.length === 0) {
       if (zxid > this.position) this.position = zxid;
     } else while (this.position < zxid) this.#advance();
