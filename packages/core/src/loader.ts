@@ -32,6 +32,7 @@ export class Loader implements RecoverySink {
     this.#sessions.clear();
     this.#isEmpty = true;
     this.#digestZxid = -1;
+    this.#applier.comparesDigests = true;
   }
 
   onSession(high: number, low: number, timeoutMs: number): void {
@@ -72,6 +73,7 @@ export class Loader implements RecoverySink {
       this.#digestZxid = digestZxid;
       this.#digestHigh = digestHigh;
       this.#digestLow = digestLow;
+      this.#applier.comparesDigests = false;
       this.#compareSnapshotDigest(zxid);
     }
     return true;
@@ -91,10 +93,12 @@ export class Loader implements RecoverySink {
       if (!this.#tree.digest.equals(this.#digestHigh, this.#digestLow)) this.#applier.onDigestMismatch(zxid);
     }
     this.#digestZxid = -1;
+    this.#applier.comparesDigests = true;
   }
 
   /** Everything is read: an empty database gets its system znodes, and ephemerals without a session go. */
   finish(): void {
+    this.#applier.comparesDigests = true;
     if (this.#isEmpty) {
       this.#isEmpty = false;
       this.#tree.addSystemNodes();

@@ -12,7 +12,8 @@ import type { Requester } from '../session/requester.js';
 import type { Tree } from '../tree/tree.js';
 import type { AclChecker } from './acl-check.js';
 import type { Overlay } from './outstanding.js';
-import { PREPARE, prepareMulti } from './prepare-ops.js';
+import { prepareMulti } from './prepare-multi.js';
+import { PREPARE } from './prepare-ops.js';
 
 export interface PrepareRules {
   readonly digestEnabled: boolean;

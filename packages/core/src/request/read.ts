@@ -9,7 +9,7 @@ import type { Tree } from '../tree/tree.js';
 import { F, NONE, ROOT } from '../tree/znode-store.js';
 import { MODE, type WatchTable } from '../watch/watch-table.js';
 import type { AclChecker } from './acl-check.js';
-import { scanMulti } from './prepare-ops.js';
+import { scanMulti } from './prepare-multi.js';
 import { writeChildren, writeData, writePath, writeStat } from './reply.js';
 
 export interface ReadContext {

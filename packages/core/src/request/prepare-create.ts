@@ -1,0 +1,186 @@
+/**
+ * Preparing create, create2, createContainer and createTTL: one function, since only the owner and the txn's body differ.
+ */
+import { type ByteReader, type ByteWriter, isSafePair, pairToNumber } from '@zoots/base';
+import {
+  ERROR,
+  formatSequence,
+  hasSlashAndNoNul,
+  isEphemeralMode,
+  isSequentialMode,
+  isTtlMode,
+  isValidPath,
+  OP,
+  PERM,
+} from '@zoots/protocol';
+import { isOpenAcl } from '../tree/acl-table.js';
+import { CONTAINER_OWNER_HIGH, TTL_MS_MAX, ttlOwnerHigh } from '../tree/ephemerals.js';
+import { F, NONE } from '../tree/znode-store.js';
+import type { ChangeRecord } from './outstanding.js';
+import type { Preparer } from './prepare.js';
+import {
+  FLAGS_MAX,
+  findParent,
+  fixUpAcl,
+  lastFixedAcls,
+  ownerKindOf,
+  permits,
+  setZxid,
+  skipAcls,
+} from './prepare-checks.js';
+
+interface CreateRequest {
+  pathStart: number;
+  pathEnd: number;
+  dataStart: number;
+  dataEnd: number;
+  aclStart: number;
+  aclEnd: number;
+  flags: number;
+  ttlHigh: number;
+  ttlLow: number;
+  hasTtl: boolean;
+}
+
+/** Reads path, data, ACL, flags and (createTTL) ttl; null if the body is malformed. */
+export function readCreateRequest(reader: ByteReader, op: number): CreateRequest | null {
+  reader.range();
+  const pathStart = reader.rangeStart;
+  const pathEnd = reader.rangeEnd;
+  reader.range();
+  const dataStart = reader.rangeStart;
+  const dataEnd = reader.rangeEnd;
+  const aclStart = reader.offset;
+  skipAcls(reader);
+  const aclEnd = reader.offset;
+  const flags = reader.int32();
+  const hasTtl = op === OP.createTTL;
+  const ttlHigh = hasTtl ? reader.int32() : -1;
+  const ttlLow = hasTtl ? reader.int32() : -1;
+  if (reader.failed) return null;
+  return { pathStart, pathEnd, dataStart, dataEnd, aclStart, aclEnd, flags, ttlHigh, ttlLow, hasTtl };
+}
+
+export function checkModeAndTtl(p: Preparer, op: number, request: CreateRequest): number {
+  const { flags, ttlHigh, ttlLow } = request;
+  if (flags < 0 || flags > FLAGS_MAX) return ERROR.badArguments;
+  if (isTtlMode(flags)) {
+    if (!p.rules.extendedTypesEnabled) return ERROR.unimplemented;
+    const ttl = isSafePair(ttlHigh, ttlLow) ? pairToNumber(ttlHigh, ttlLow) : -1;
+    return ttl <= 0 || ttl > TTL_MS_MAX ? ERROR.badArguments : ERROR.ok;
+  }
+  // Apache lets a createTTL with plain flags and a negative ttl pass, logs it, and dies when it applies it.
+  return op === OP.createTTL ? ERROR.badArguments : ERROR.ok;
+}
+
+export function prepareCreate(p: Preparer, op: number): number {
+  const request = readCreateRequest(p.reader, op);
+  if (request === null) return ERROR.marshallingError;
+  const modeError = checkModeAndTtl(p, op, request);
+  if (modeError !== ERROR.ok) return modeError;
+  return createChecked(p, op, request);
+}
+
+export function createChecked(p: Preparer, op: number, request: CreateRequest): number {
+  const bytes = p.reader.bytes;
+  const { pathStart, pathEnd } = request;
+  // A null path is an exception of Java's here, and a bad argument in setData, setACL and check.
+  if (pathStart < 0) return ERROR.marshallingError;
+  if (!hasSlashAndNoNul(bytes, pathStart, pathEnd)) return ERROR.badArguments;
+  const aclError = fixUpAcl(p, request.aclStart, request.aclEnd);
+  if (aclError !== ERROR.ok) return aclError;
+
+  const overlay = p.overlay;
+  const store = p.tree.store;
+  const parent = findParent(p, bytes, pathStart, pathEnd);
+  if (parent === NONE) return ERROR.noNode;
+  if (!permits(p, overlay.acls(parent), PERM.create)) return ERROR.noAuth;
+  const parentCversion = overlay.stat(parent, F.cversion);
+  const path = sequencedPath(p, bytes, pathStart, pathEnd, isSequentialMode(request.flags) ? parentCversion : null);
+  if (!isValidPath(path.bytes, 0, path.length)) return ERROR.badArguments;
+  const known = store.find(path.bytes, 0, path.length);
+  if (known !== NONE && overlay.exists(known)) return ERROR.nodeExists;
+  if (ownerKindOf(p, parent) === 'session') return ERROR.noChildrenForEphemerals;
+  if (p.rules.enforceQuota) {
+    const code = p.tree.quotas.check(known, parent, Math.max(request.dataEnd - request.dataStart, 0), 1);
+    if (code !== ERROR.ok) return code;
+  }
+  const id = store.intern(path.bytes, 0, path.length);
+  writeCreateBody(p, op, request, path, (parentCversion + 1) | 0);
+  recordCreate(p, op, request, id, parent, (parentCversion + 1) | 0);
+  return ERROR.ok;
+}
+
+/** The path in scratch space, with the parent's counter behind it if the mode is sequential. */
+function sequencedPath(p: Preparer, bytes: Uint8Array, start: number, end: number, counter: number | null): ByteWriter {
+  const path = p.pathScratch;
+  path.clear();
+  path.raw(bytes, start, end);
+  if (counter !== null) {
+    const digits = formatSequence(counter);
+    for (let i = 0; i < digits.length; i++) path.int8(digits.charCodeAt(i));
+  }
+  return path;
+}
+
+function writeCreateBody(p: Preparer, op: number, request: CreateRequest, path: ByteWriter, cversion: number): void {
+  const entry = p.entry;
+  const bytes = p.reader.bytes;
+  entry.bufferRange(path.bytes, 0, path.length);
+  if (request.dataStart < 0) entry.int32(-1);
+  else entry.bufferRange(bytes, request.dataStart, request.dataEnd);
+  entry.raw(p.aclScratch.bytes, 0, p.aclScratch.length);
+  if (op === OP.create || op === OP.create2) entry.bool(isEphemeralMode(request.flags));
+  entry.int32(cversion);
+  if (op === OP.createTTL) entry.longPair(request.ttlHigh, request.ttlLow);
+}
+
+function recordCreate(
+  p: Preparer,
+  op: number,
+  request: CreateRequest,
+  id: number,
+  parent: number,
+  parentCversion: number,
+): void {
+  const overlay = p.overlay;
+  const record = overlay.open(id, p.zxid);
+  record.exists = true;
+  record.childCount = 0;
+  record.acls = isOpenAcl(p.aclScratch.bytes, 0, p.aclScratch.length) ? null : lastFixedAcls(p);
+  setOwner(p, op, request, record, id);
+  setZxid(record, F.czxid, p.zxid);
+  setZxid(record, F.mzxid, p.zxid);
+  setZxid(record, F.pzxid, p.zxid);
+  setZxid(record, F.ctime, p.timeMs);
+  setZxid(record, F.mtime, p.timeMs);
+  record.stat[F.version - F.czxid] = 0;
+  record.stat[F.cversion - F.czxid] = 0;
+  record.stat[F.aversion - F.czxid] = 0;
+  overlay.setData(id, record, p.reader.bytes, request.dataStart, request.dataEnd);
+  overlay.close(id, record);
+
+  const parentRecord = overlay.open(parent, p.zxid);
+  parentRecord.childCount++;
+  if (parentCversion > (parentRecord.stat[F.cversion - F.czxid] as number)) {
+    parentRecord.stat[F.cversion - F.czxid] = parentCversion;
+    setZxid(parentRecord, F.pzxid, p.zxid);
+  }
+  overlay.close(parent, parentRecord);
+}
+
+function setOwner(p: Preparer, op: number, request: CreateRequest, record: ChangeRecord, id: number): void {
+  let high = 0;
+  let low = 0;
+  if (op === OP.createContainer) high = CONTAINER_OWNER_HIGH;
+  else if (op === OP.createTTL) {
+    high = ttlOwnerHigh(request.ttlHigh);
+    low = request.ttlLow;
+  } else if (isEphemeralMode(request.flags)) {
+    high = p.requester.sessionHigh;
+    low = p.requester.sessionLow;
+    p.createdEphemerals.push(id);
+  }
+  record.stat[F.owner - F.czxid] = high;
+  record.stat[F.owner - F.czxid + 1] = low;
+}
