@@ -4,7 +4,7 @@
  * One row per word in {@link WORDS}. A word outside the whitelist is answered with a sentence that says so.
  * Source of the layouts: ZooKeeper 3.9.5's commands.
  */
-import { encodeUtf8, pairToBigint, pairToHex, toHex } from '@zoots/base';
+import { pairToBigint, pairToHex, toHex } from '@zoots/base';
 import { type Connection, F, type Server } from '@zoots/core';
 import type { ServerConfig } from '../config/server-config.js';
 import { fullVersion } from '../version.js';
@@ -40,7 +40,7 @@ export class FourLetterWords {
 
   answer(connection: Connection, word: string, argument: Uint8Array): void {
     if (word === 'telnet close') return;
-    const bytes = encodeUtf8(this.#text(word, argument));
+    const bytes = Buffer.from(this.#text(word, argument), 'utf8');
     const out = this.#context.server.outOf(connection);
     out.raw(bytes);
   }
