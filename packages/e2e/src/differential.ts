@@ -251,7 +251,12 @@ async function main(): Promise<number> {
         await reportFailure(row, outcome, !values['no-shrink']);
       }
     } catch (error) {
-      skipMissingPeer(error);
+      try {
+        skipMissingPeer(error);
+      } catch {
+        failed++;
+        console.log(`FAILED ${rowText(row)}: ${(error as Error).stack}`);
+      }
     }
   }
   return failed === 0 ? 0 : 1;

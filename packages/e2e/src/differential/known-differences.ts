@@ -17,6 +17,7 @@ export type DifferenceId =
   | 'watcherTypes'
   | 'malformedWriteZxid'
   | 'deleteContainerPermission'
+  | 'malformedReconfigZxid'
   | 'spentEntries'
   | 'emptyPathWatch'
   | 'ipv6Acl'
@@ -69,6 +70,11 @@ export const knownDifferences: Readonly<Record<DifferenceId, KnownDifference>> =
   deleteContainerPermission: {
     kind: 'restrict',
     what: 'Apache lets any client send deleteContainer for any node; ours asks for the permission that delete needs',
+    since: 'ours',
+  },
+  malformedReconfigZxid: {
+    kind: 'account',
+    what: 'a reconfig whose body does not decode takes a zxid in ours, as other writes do; in Apache never',
     since: 'ours',
   },
   spentEntries: {

@@ -188,8 +188,9 @@ export class Runner {
 
   /** A write that did not decode cost the old server one zxid more: from here on its counting is one ahead. */
   #accountMalformedWrite(left: Received, right: Received, request: RequestStep | undefined): boolean {
-    if (request === undefined || !this.#differences.has('malformedWriteZxid') || !writeTypes.has(request.type))
-      return false;
+    if (request === undefined || !writeTypes.has(request.type)) return false;
+    const row = request.type === Op.reconfig ? 'malformedReconfigZxid' : 'malformedWriteZxid';
+    if (!this.#differences.has(row)) return false;
     if (left.bytes.length !== 16 || right.bytes.length !== 16) return false;
     if (left.bytes.readInt32BE(12) !== marshallingError || right.bytes.readInt32BE(12) !== marshallingError)
       return false;
