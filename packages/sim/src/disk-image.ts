@@ -25,6 +25,8 @@ export class Inode {
   cachedLength = 0;
   durable = new Uint8Array(0);
   durableLength = 0;
+  /** Nothing was ever persisted from here on. */
+  #persistedEnd = 0;
   /** Sectors that the platter may not have, with the number of the write that touched them last. */
   readonly #dirty = new Map<number, number>();
   #version = 0;
@@ -86,11 +88,13 @@ export class Inode {
     const start = sector * SECTOR_BYTES;
     this.durable = withRoom(this.durable, this.durable.length, start + bytes.length);
     this.durable.set(bytes, start);
+    this.#persistedEnd = Math.max(this.#persistedEnd, start + bytes.length);
   }
 
   #setDurableLength(lengthBytes: number): void {
     this.durable = withRoom(this.durable, this.durable.length, lengthBytes);
-    this.durable.fill(0, lengthBytes);
+    if (lengthBytes < this.#persistedEnd) this.durable.fill(0, lengthBytes, this.#persistedEnd);
+    this.#persistedEnd = Math.min(this.#persistedEnd, lengthBytes);
     this.durableLength = lengthBytes;
   }
 

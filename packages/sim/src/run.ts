@@ -86,6 +86,7 @@ export class Run {
     this.#networkPrng = prng.fork('network');
     this.faults = new FaultInjector(this, prng.fork('faults'));
     this.host = new Host(options, simulator, prng.fork('host'), this.trace, this.disk, this.oracle, this.faults);
+    if (settings.mutant?.onServer !== undefined) this.host.onServerMade = settings.mutant.onServer;
     this.#makeClients(prng.fork('clients'));
   }
 

@@ -30,6 +30,8 @@ export interface DiskManner {
   /** A planted bug: syncs are acknowledged and not done. */
   liesAboutSync: boolean;
   liesAboutDirectories: boolean;
+  /** A planted bug: a synced write is acknowledged when it is in the cache. */
+  acksBeforeSync: boolean;
 }
 
 /** Told of every write when it is asked for. */
@@ -204,7 +206,10 @@ export class SimDisk implements Disk {
       const error = this.#writeError(path);
       inode.write(position, bytes, start, error === null ? end : this.#prng.between(start, end));
       if (error !== null || !sync) done(error);
-      else this.#sync(path, inode, done);
+      else if (this.manner.acksBeforeSync) {
+        this.#sync(path, inode, () => {});
+        done(null);
+      } else this.#sync(path, inode, done);
     });
   }
 

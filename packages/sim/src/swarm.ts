@@ -51,13 +51,15 @@ export const VERSION_DIR = 'version-2';
 export function drawOptions(seed: number, prng: Prng): RunOptions {
   const core = drawCore(prng);
   const disk = drawDisk(prng);
+  const habits = drawHabits(prng, core);
+  const clientCount = prng.pick([1, 2, 3, 5, 8]);
   const withheldTurnMaxUs = prng.pick([1_000, 20_000, 100_000]);
   return {
     seed,
-    chaosMs: prng.between(3_000, 15_000),
-    clientCount: prng.pick([1, 2, 3, 5, 8]),
+    chaosMs: Math.min(prng.between(3_000, 15_000), chaosMsMax(habits, clientCount)),
+    clientCount,
     core,
-    habits: drawHabits(prng, core),
+    habits,
     faults: drawFaults(prng, core),
     network: drawNetwork(prng),
     disk,
@@ -67,6 +69,15 @@ export function drawOptions(seed: number, prng: Prng): RunOptions {
     expirySlackMs: 500 + Math.ceil((2 * disk.slowSyncMaxUs + 2 * disk.syncMaxUs + 4 * withheldTurnMaxUs) / 1000),
   };
 }
+
+/** Busy clients get less time: a run is to make some ten thousand requests at most. */
+function chaosMsMax(habits: Habits, clientCount: number): number {
+  const gapUs = (habits.gapMinUs + habits.gapMaxUs) / 2;
+  const perSecond = (clientCount * ((habits.burstMax + 1) / 2) * 1e6) / gapUs;
+  return Math.max(1_500, Math.floor((REQUESTS_PER_RUN * 1000) / perSecond));
+}
+
+const REQUESTS_PER_RUN = 12_000;
 
 function drawCore(prng: Prng): CoreConfig {
   const tickTimeMs = prng.pick([50, 200, 500, 2000]);
@@ -97,7 +108,7 @@ function drawCore(prng: Prng): CoreConfig {
       renewSessionWeight: 2,
     },
     largeRequest: { thresholdBytes: -1, bytesMax: 104_857_600 },
-    snapCount: prng.pick([3, 10, 50, 500, 100_000]),
+    snapCount: prng.pick([3, 20, 50, 200, 500, 100_000]),
     snapSizeLimitBytes: prng.pick([0, 0, 20_000]),
     txnLogSizeLimitBytes: prng.pick([0, 0, 1_000, 10_000]),
     preAllocBytes: prng.pick([0, 1_024, 8_192, 65_536]),
@@ -154,6 +165,7 @@ function drawDisk(prng: Prng): DiskManner {
     keepsFailedPages: false,
     liesAboutSync: false,
     liesAboutDirectories: false,
+    acksBeforeSync: false,
   };
 }
 
