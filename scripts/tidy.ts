@@ -85,7 +85,7 @@ export const fileLinesMax = 500;
  * take it out once it is below the limit of all.
  */
 export const longFiles: Readonly<Record<string, number>> = {
-  'packages/core/src/server.ts': 780,
+  'packages/core/src/server.ts': 600,
 };
 
 /** Checks one file; `file` decides which rules hold. */

@@ -13,8 +13,8 @@
  * A turn: the first input reads the clock; the shell calls {@link Server.endTurn} once the inputs at hand are in, and then
  * sends what the connections in {@link Server.takeDirty} have. See server/turn.ts for the order and its reasons.
  */
-import { ByteReader, type ByteWriter, logLevels } from '@zoots/base';
-import { type ConnectRequest, formatZxid, OP, type OpRow } from '@zoots/protocol';
+import { ByteReader, type ByteWriter, logLevels, pairToHex } from '@zoots/base';
+import { type ConnectRequest, formatZxid, OP, type OpRow, opRow } from '@zoots/protocol';
 import {
   type DiskError,
   describeRecoveryError,
@@ -34,17 +34,16 @@ import { Committer, type InFlight } from './request/commit.js';
 import { FlowControl } from './request/flow-control.js';
 import { Intake } from './request/intake.js';
 import { Overlay } from './request/outstanding.js';
-import { Preparer, SERVER_ITSELF } from './request/prepare.js';
+import { Preparer } from './request/prepare.js';
 import { writeNotification } from './request/reply.js';
+import { Submission } from './request/submission.js';
 import { type Connection, type ParkedRequest, WriterPool } from './session/connection.js';
 import { ConnectionRegistry } from './session/connection-registry.js';
 import { Handshake } from './session/handshake.js';
-import type { Requester } from './session/requester.js';
 import { type Session, SessionTable } from './session/session-table.js';
 import { Snapshotter } from './snapshotter.js';
 import { Statistics } from './statistics.js';
 import { Tree } from './tree/tree.js';
-import { F } from './tree/znode-store.js';
 import { WatchTable } from './watch/watch-table.js';
 
 /**
@@ -58,8 +57,6 @@ export type ServerState = 'starting' | 'serving' | 'stopped' | 'failed';
 /** Exit codes of Apache's that the core can cause. */
 export const EXIT_DATA = 10;
 const EXIT_UNEXPECTED = 1;
-
-const BYTES_NONE = new Uint8Array(0);
 
 export class Server {
   readonly config: CoreConfig;
@@ -89,13 +86,12 @@ export class Server {
   readonly #registry: ConnectionRegistry;
   readonly #flow: FlowControl;
   readonly #handshake: Handshake;
+  readonly #submission: Submission;
   readonly #pool = new WriterPool();
   #flushStartedMs = 0;
   /** For headers and reads; every chunk's DataView is made once. */
   readonly reader = new ByteReader();
 
-  /** Zxid of the last txn prepared. */
-  #preparedZxid = 0;
   #dirty: Connection[] = [];
   /** Connections whose frames did not all fit in their turn. */
   #backlog: Connection[] = [];
@@ -147,6 +143,7 @@ export class Server {
       },
       { onDurable: (batch) => this.#onDurable(batch), onFailed: (error) => this.#onDiskFailed(error) },
     );
+    this.#submission = new Submission(this.#preparer, this.#log, this.#committer.window, this.#flow, this);
   }
 
   // ---- life ----
@@ -181,7 +178,7 @@ export class Server {
     this.#loader.finish();
     this.#loader.dropOrphans();
     this.#overlay.reset();
-    this.#preparedZxid = Math.max(this.tree.lastProcessedZxid, 0);
+    this.#submission.preparedZxid = Math.max(this.tree.lastProcessedZxid, 0);
     this.sessions.touchAll(this.nowMs);
     this.snapshotter.onRecovered(result.txnCount);
     for (const repair of result.repairs) this.#ports.logger.log(logLevels.warn, 'repaired', { what: repair });
@@ -450,9 +447,7 @@ export class Server {
   }
 
   submitCreateSession(connection: Connection, session: Session): void {
-    const body = new Uint8Array(4);
-    new DataView(body.buffer).setInt32(0, session.timeoutMs);
-    this.#submit(OP.createSession, this.#requesterOf(session, connection), 0, connection, session, body, 0, 4);
+    this.#submission.createSession(connection, session);
   }
 
   touch(connection: Connection): boolean {
@@ -462,59 +457,26 @@ export class Server {
   }
 
   prepareWrite(connection: Connection, op: number, xid: number, bytes: Uint8Array, start: number, end: number): void {
-    const session = connection.session as Session;
     if (!this.#flow.admits(end - start)) {
       this.statistics.largeRequestsRejected++;
       this.close(connection);
       return;
     }
-    if (op === OP.closeSession) this.sessions.markClosing(session);
-    const requester = this.#requesterOf(session, connection);
-    this.#submit(op, requester, xid, connection, session, bytes, start, end);
-  }
-
-  #requesterOf(session: Session, connection: Connection | null): Requester {
-    if (connection?.requester != null) return connection.requester;
-    const requester: Requester = {
-      sessionHigh: session.high,
-      sessionLow: session.low,
-      identities: connection?.identities ?? [],
-      session,
-      isInternal: connection === null,
-    };
-    if (connection !== null) connection.requester = requester;
-    return requester;
-  }
-
-  #submit(
-    op: number,
-    requester: Requester,
-    xid: number,
-    connection: Connection | null,
-    session: Session | null,
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-  ): void {
-    const zxid = this.#preparedZxid + 1;
-    this.#preparedZxid = zxid;
-    this.#preparer.prepare(this.#log.batch, op, requester, xid, zxid, this.wallMs, bytes, start, end);
-    const frameBytes = end - start;
-    this.#flow.enter(frameBytes);
-    this.#committer.window.push({ zxid, op, xid, connection, session, receivedMs: this.nowMs, frameBytes });
-    if (session !== null) session.lastWriteZxid = zxid;
-    if (connection !== null) connection.pendingWrites++;
+    if (op === OP.closeSession) this.sessions.markClosing(connection.session as Session);
+    this.#submission.clientWrite(connection, op, xid, bytes, start, end);
   }
 
   submitCloseSession(session: Session): void {
-    this.#ports.logger.log(logLevels.info, 'session expired', { timeoutMs: session.timeoutMs });
+    this.#ports.logger.log(logLevels.info, 'session expired', {
+      sessionId: `0x${pairToHex(session.high, session.low)}`,
+      timeoutMs: session.timeoutMs,
+    });
     this.statistics.sessionsExpired++;
-    const requester = this.#requesterOf(session, null);
-    this.#submit(OP.closeSession, requester, 0, null, session, BYTES_NONE, 0, 0);
+    this.#submission.expireSession(session);
   }
 
   submitInternal(op: number, bytes: Uint8Array, start: number, end: number): void {
-    this.#submit(op, SERVER_ITSELF, 0, null, null, bytes, start, end);
+    this.#submission.ownWrite(op, bytes, start, end);
   }
 
   /** Keeps a copy of the frame until the session's latest write is applied. */
@@ -599,7 +561,7 @@ export class Server {
   }
 
   onAnswered(entry: InFlight, connection: Connection): void {
-    const shortName = SHORT_NAMES.get(entry.op) ?? 'NA';
+    const shortName = opRow(entry.op)?.shortName ?? 'NA';
     this.statistics.onAnswered(connection, shortName, entry.xid, entry.zxid, this.nowMs, entry.receivedMs);
   }
 
@@ -627,27 +589,4 @@ export class Server {
       paused: this.#flow.pausedCount,
     };
   }
-
-  /** The owner of an ephemeral, for tools. */
-  ownerOf(id: number): readonly [number, number] {
-    return [this.tree.store.get(id, F.owner), this.tree.store.get(id, F.owner + 1)];
-  }
 }
-
-const SHORT_NAMES: ReadonlyMap<number, string> = new Map(
-  (
-    [
-      [OP.create, 'CREA'],
-      [OP.create2, 'CREA'],
-      [OP.createContainer, 'CREA'],
-      [OP.createTTL, 'CREA'],
-      [OP.delete, 'DELE'],
-      [OP.deleteContainer, 'DELE'],
-      [OP.setData, 'SETD'],
-      [OP.setACL, 'SETA'],
-      [OP.multi, 'MULT'],
-      [OP.reconfig, 'RECO'],
-      [OP.closeSession, 'CLOS'],
-    ] as const
-  ).map(([op, name]) => [op as number, name]),
-);
