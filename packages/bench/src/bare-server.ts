@@ -4,7 +4,7 @@
  * A write op appends a record of the size that ZooKeeper's log would hold, and is answered when that record is
  * synced: one write and one fdatasync per batch, one batch in flight. What no Node server can beat, in other words.
  *
- * `node bare-server.js PORT FILE DATA_BYTES`: prints `ready` when it listens.
+ * `node bare-server.js PORT FILE DATA_BYTES`: prints `ready` and the port when it listens; PORT 0 takes a free one.
  */
 import fs from 'node:fs';
 import net from 'node:net';
@@ -165,8 +165,7 @@ class BareConnection {
   }
 }
 
-net
-  .createServer((socket) => new BareConnection(socket))
-  .listen(Number(portText), '127.0.0.1', 1024, () => {
-    process.stdout.write('ready\n');
-  });
+const server = net.createServer((socket) => new BareConnection(socket));
+server.listen(Number(portText), '127.0.0.1', 1024, () => {
+  process.stdout.write(`ready ${(server.address() as net.AddressInfo).port}\n`);
+});
