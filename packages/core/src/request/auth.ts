@@ -5,7 +5,7 @@
  * that is the configured super digest; `ip` adds what is there already; anything else fails with -115 and closes.
  * Source: ZooKeeper's processPacket and its authentication providers.
  */
-import { type ByteReader, type ByteWriter, decodeUtf8 } from '@zoots/base';
+import { type ByteReader, type ByteWriter, decodeUtf8, encodeUtf8 } from '@zoots/base';
 import { ERROR } from '@zoots/protocol';
 import type { CoreConfig, Hashes } from '../ports.js';
 import type { Connection } from '../session/connection.js';
@@ -51,7 +51,9 @@ export class Authenticator {
   #digestId(token: Uint8Array): string {
     const text = decodeUtf8(token, 0, token.length);
     const user = text.split(':')[0] as string;
-    return `${user}:${base64(this.#hashes.digest(this.#config.digestHash, token))}`;
+    // Java hashes the text it decoded: of malformed bytes only their replacements are left.
+    const hashed = text.includes('\ufffd') ? encodeUtf8(text) : token;
+    return `${user}:${base64(this.#hashes.digest(this.#config.digestHash, hashed))}`;
   }
 
   /** Without SASL configured the answer to any token is null. False: close the connection; a null token is not answered. */
