@@ -67,7 +67,7 @@ export class Generator {
       auth: () => this.#auth(this.#openSlot()),
       oddAuth: () => [this.#oddAuth(this.#openSlot())],
       cut: () => [{ kind: 'cut', slot: this.#openSlot() }],
-      steal: () => [this.#steal()],
+      steal: () => this.#steal(),
       closeSession: () => [this.#closeSession()],
       badOpen: () => [this.#badOpen()],
       raw: () => [this.#raw()],
@@ -115,12 +115,13 @@ export class Generator {
     const single = this.#profile.enforceQuota ? 1 : count;
     const requests: RequestStep[] = [];
     for (let i = 0; i < single; i++) {
-      const request = this.#requests.next(slot);
+      const request = this.#requests.next(slot, slot === 0 && this.#authenticated.has(0));
       // What must be alone ends a burst before it, and is dropped.
       if (request.alone && requests.length > 0) break;
       const xid = this.#fixedXid(request.type) ?? this.#xid(slot);
       requests.push({ xid, ...request });
-      if (request.alone) break;
+      // Apache judges what follows a setACL by the old list until it is applied: a race, so nothing follows.
+      if (request.alone || request.type === Op.setACL) break;
     }
     return {
       kind: 'burst',
@@ -179,10 +180,12 @@ export class Generator {
   }
 
   /** Takes over the session of another connection, perhaps with a wrong password; both ends may close. */
-  #steal(): Step {
+  #steal(): Step[] {
     const from = this.#openSlot();
     const to = this.#openSlot();
-    return {
+    // The session comes along, the identities of its connection do not.
+    this.#authenticated.delete(to);
+    const open: Step = {
       kind: 'open',
       slot: to,
       timeoutMs: 400_000,
@@ -193,6 +196,7 @@ export class Generator {
       zxidDelta: 0,
       trailing: Buffer.alloc(0),
     };
+    return [open, ...this.#auth(to)];
   }
 
   #closeSession(): Step {

@@ -107,7 +107,12 @@ export const knownDifferences: Readonly<Record<DifferenceId, KnownDifference>> =
 /** Rows in which ours behaves as 3.8.0 does. A malformed write takes a zxid of its own: no zxid names two transactions. */
 const oursAsOld: ReadonlySet<DifferenceId> = new Set(['malformedWriteZxid']);
 /** Rows in which ours differs from every Apache version, on purpose. */
-const oursAlone: ReadonlySet<DifferenceId> = new Set(['deleteContainerPermission', 'spentEntries', 'emptyPathWatch']);
+const oursAlone: ReadonlySet<DifferenceId> = new Set([
+  'deleteContainerPermission',
+  'malformedReconfigZxid',
+  'spentEntries',
+  'emptyPathWatch',
+]);
 
 type Behaviour = 'old' | 'new' | 'ours';
 

@@ -121,10 +121,11 @@ export class RequestSource {
     };
   }
 
-  next(slot: number): DrawnRequest {
+  /** `isSuper`: nothing is forbidden to the connection. */
+  next(slot: number, isSuper: boolean): DrawnRequest {
     for (;;) {
       const kind = this.#prng.weighted(opWeights);
-      if (this.#avoided(kind, slot)) continue;
+      if (this.#avoided(kind, isSuper)) continue;
       const drawn = this.#draws[kind](slot);
       const request = this.#prng.chance(damageChance) ? { ...drawn, body: this.#damaged(drawn) } : drawn;
       if (this.#profile.differences.has('emptyPathWatch') && namesEmptyPathForWatch(request)) continue;
@@ -147,12 +148,11 @@ export class RequestSource {
     this.#guess.observe(request, reply);
   }
 
-  #avoided(kind: OpKind, slot: number): boolean {
+  #avoided(kind: OpKind, isSuper: boolean): boolean {
     const { differences } = this.#profile;
     if (kind === 'check') return differences.has('topLevelCheck');
     if (kind === 'deleteContainer') {
-      // Connection 0 is super, to whom nothing is forbidden anywhere.
-      return differences.has('deleteContainerBody') || (differences.has('deleteContainerPermission') && slot !== 0);
+      return differences.has('deleteContainerBody') || (differences.has('deleteContainerPermission') && !isSuper);
     }
     if (kind === 'checkWatches' && differences.has('checkWatches')) return true;
     if (!this.#watching && watchOps.has(kind)) return true;
