@@ -21,6 +21,7 @@ export interface ClientWorld {
   readonly oracle: Oracle;
   /** A connection to the server's port; the other side may refuse it at once. */
   connect(client: Client, address: string): Link;
+  readonly halfCloseChance: number;
 }
 
 type ClientState = 'away' | 'connecting' | 'connected' | 'closing' | 'gone';
@@ -64,6 +65,7 @@ export class Client implements Endpoint {
   /** Counts attempts: timers of an earlier connection do nothing. */
   #attempt = 0;
   #isPaused = false;
+  #isHalfClosed = false;
   #heardUs = 0;
   #sentUs = 0;
   /** Stops asking for things (the run ends). */
@@ -113,6 +115,7 @@ export class Client implements Endpoint {
     this.#attempt++;
     this.state = 'connecting';
     this.#frames = new FrameReader();
+    this.#isHalfClosed = false;
     this.#outstanding = [];
     this.#leavesOutReadOnly = this.#prng.chance(0.2);
     this.#hasWrongPassword = this.hasSession && this.#prng.chance(0.01);
@@ -350,13 +353,14 @@ export class Client implements Endpoint {
   }
 
   #work(): void {
-    if (this.state !== 'connected') return;
+    if (this.state !== 'connected' || this.#isHalfClosed) return;
     const { pipelineMax, burstMax } = this.#workload.habits;
     if (!this.#isPaused) {
       const room = Math.min(pipelineMax - this.#outstanding.length, this.isQuiet ? 1 : this.#prng.between(1, burstMax));
       for (let i = 0; i < room; i++) this.#send(this.#workload.next());
       if (!this.isQuiet && this.#prng.chance(0.0005)) this.#closeSession();
       if (this.#out.length > 0) this.#flush();
+      if (!this.isQuiet && this.#prng.chance(0.001 * this.#world.halfCloseChance)) this.#halfClose();
     }
     this.#scheduleWork();
   }
@@ -364,11 +368,21 @@ export class Client implements Endpoint {
   #closeSession(): void {
     this.#send(makeRequest(OP.closeSession));
     this.state = 'closing';
+    if (!this.#prng.chance(this.#world.halfCloseChance)) return;
+    this.#flush();
+    this.#halfClose();
+  }
+
+  /** Says no more, and hears what is still to come until the server ends its side, too. */
+  #halfClose(): void {
+    this.#line('ends its side');
+    this.#link?.up.end();
+    this.#isHalfClosed = true;
   }
 
   #schedulePing(): void {
     this.#later(this.#timeoutMs * 250, () => {
-      if (this.state !== 'connected') return;
+      if (this.state !== 'connected' || this.#isHalfClosed) return;
       const { nowUs } = this.#world.simulator;
       if (!this.#isPaused && nowUs - this.#sentUs >= this.#timeoutMs * 250) {
         this.#send(makeRequest(OP.ping));

@@ -118,7 +118,6 @@ export class Inode {
   }
 
   powerCut(prng: Prng, keepChance: number, isTorn: boolean): void {
-    if (this.isClean) return;
     const capture = this.beginSync();
     const cut = isTorn ? prng.between(this.#lastWriteStart, this.#lastWriteEnd) : -1;
     for (const { index, bytes } of capture.sectors) {

@@ -14,6 +14,7 @@ import { fail } from './checkers/violation.js';
 import type { Oracle } from './oracle.js';
 import { SimClock } from './sim-clock.js';
 import type { SimDisk } from './sim-disk.js';
+import { simGzip } from './sim-gzip.js';
 import type { Endpoint, Link } from './sim-network.js';
 import type { Simulator } from './simulator.js';
 import { type RunOptions, VERSION_DIR } from './swarm.js';
@@ -102,7 +103,7 @@ export class Host {
       clock: this.clock,
       hashes: { digest: (algorithm, bytes) => createHash(algorithm).update(bytes).digest() },
       disk: this.disk,
-      gzip: null,
+      gzip: simGzip,
       logger: { level: this.#trace.isVerbose ? logLevels.debug : logLevels.info, log: this.#log },
       prng: this.#prng.fork('server'),
       shell: {

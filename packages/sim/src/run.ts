@@ -39,10 +39,12 @@ export interface RunSettings {
   readonly sink?: TraceSink | null;
   readonly recentLines?: number;
   readonly mutant?: Mutant | null;
+  readonly isCanary?: boolean;
   /** Changes what the seed drew: for scenarios. */
   readonly adjust?: (options: RunOptions) => RunOptions;
 }
 
+const REPLIES_PER_CHAOS_MAX = 15_000;
 /** Progress that each client must make when all is well again. */
 const PROGRESS_REPLIES = 5;
 
@@ -82,6 +84,7 @@ export class Run {
     this.trace.nowUs = () => simulator.nowUs;
     this.disk = new SimDisk(simulator, prng.fork('disk'), this.trace, { ...options.disk, ...settings.mutant?.disk });
     this.oracle = new Oracle(options, this.disk, this.trace);
+    this.oracle.isCanary = settings.isCanary === true;
     this.disk.watcher = this.oracle;
     this.#networkPrng = prng.fork('network');
     this.faults = new FaultInjector(this, prng.fork('faults'));
@@ -100,7 +103,13 @@ export class Run {
       );
       const client = new Client(
         number,
-        { simulator: this.simulator, trace: this.trace, oracle: this.oracle, connect: this.#connect },
+        {
+          simulator: this.simulator,
+          trace: this.trace,
+          oracle: this.oracle,
+          connect: this.#connect,
+          halfCloseChance: this.options.faults.halfCloseChance,
+        },
         prng.fork('client'),
         workload,
         timeoutMs,
@@ -128,13 +137,21 @@ export class Run {
   go(): void {
     this.host.start();
     this.faults.start();
-    this.simulator.runUntil(this.options.chaosMs * 1000);
+    this.#chaos();
     this.#heal();
     this.#demandProgress();
     this.#leave();
     this.#demandSilence();
     this.#restart('a stop in order', () => this.host.stop());
     this.#restart('a power cut', () => this.#finalCut());
+  }
+
+  /** Until the time is up, or so much has been done that the rest would only take long. */
+  #chaos(): void {
+    const endUs = this.options.chaosMs * 1000;
+    while (this.simulator.nowUs < endUs && this.oracle.replyCount < REPLIES_PER_CHAOS_MAX) {
+      this.simulator.runUntil(Math.min(endUs, this.simulator.nowUs + 1_000));
+    }
   }
 
   #finalCut(): void {

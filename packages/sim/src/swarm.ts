@@ -26,6 +26,8 @@ export interface FaultOptions {
   wallJumpRate: number;
   purgeRate: number;
   clientPauseRate: number;
+  /** Chance that a client that goes ends its side first and listens on. */
+  halfCloseChance: number;
 }
 
 export interface RunOptions {
@@ -74,10 +76,12 @@ export function drawOptions(seed: number, prng: Prng): RunOptions {
 function chaosMsMax(habits: Habits, clientCount: number): number {
   const gapUs = (habits.gapMinUs + habits.gapMaxUs) / 2;
   const perSecond = (clientCount * ((habits.burstMax + 1) / 2) * 1e6) / gapUs;
-  return Math.max(1_500, Math.floor((REQUESTS_PER_RUN * 1000) / perSecond));
+  const requests = Math.min(REQUESTS_PER_RUN, BYTES_PER_RUN / habits.dataBytesMax);
+  return Math.max(1_000, Math.floor((requests * 1000) / perSecond));
 }
 
 const REQUESTS_PER_RUN = 12_000;
+const BYTES_PER_RUN = 30_000_000;
 
 function drawCore(prng: Prng): CoreConfig {
   const tickTimeMs = prng.pick([50, 200, 500, 2000]);
@@ -88,16 +92,20 @@ function drawCore(prng: Prng): CoreConfig {
     tickTimeMs,
     minSessionTimeoutMs: 2 * tickTimeMs,
     maxSessionTimeoutMs: 20 * tickTimeMs,
-    maxClientCnxns: 60,
+    maxClientCnxns: prng.pick([60, 60, 60, 3]),
     maxCnxns: 0,
-    sessionlessTimeoutMs: 10_000,
+    sessionlessTimeoutMs: prng.pick([10_000, 500]),
     juteMaxBytes: 1_048_575,
     juteExtraBytes: 1_048_575,
     globalOutstandingLimit: prng.pick([1, 2, 10, 1000]),
-    throttle: { requestsMax: prng.pick([0, 0, 0, 3]), stallTimeMs: 100, throttledOpWaitTimeMs: 0 },
+    throttle: {
+      requestsMax: prng.pick([0, 0, 0, 3]),
+      stallTimeMs: 100,
+      throttledOpWaitTimeMs: prng.pick([0, 0, 0, 0, 0, 20]),
+    },
     connectionThrottle: {
-      tokens: 0,
-      fillTimeMs: 1,
+      tokens: prng.pick([0, 0, 0, 4]),
+      fillTimeMs: 50,
       fillCount: 1,
       freezeTimeMs: -1,
       dropIncrease: 0.02,
@@ -114,7 +122,7 @@ function drawCore(prng: Prng): CoreConfig {
     preAllocBytes: prng.pick([0, 1_024, 8_192, 65_536]),
     fsyncWarningThresholdMs: 1_000,
     forceSync: !prng.chance(0.05),
-    snapshotCompression: prng.pick(['none', 'none', 'snappy']),
+    snapshotCompression: prng.pick(['none', 'none', 'snappy', 'gz']),
     serializeLastProcessedZxid: prng.chance(0.7),
     trustEmptySnapshot: false,
     dbAutocreate: true,
@@ -162,7 +170,7 @@ function drawDisk(prng: Prng): DiskManner {
     readErrorChance: 0,
     metadataErrorChance: 0,
     isFull: false,
-    keepsFailedPages: false,
+    keepsFailedPages: prng.chance(0.5),
     liesAboutSync: false,
     liesAboutDirectories: false,
     acksBeforeSync: false,
@@ -189,5 +197,6 @@ function drawFaults(prng: Prng, core: CoreConfig): FaultOptions {
     wallJumpRate: maybe(0.2, 0.05, 0.5),
     purgeRate: maybe(0.3, 0.05, 0.5),
     clientPauseRate: maybe(0.4, 0.05, 0.5),
+    halfCloseChance: prng.pick([0, 0.5]),
   };
 }

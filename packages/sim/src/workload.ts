@@ -35,16 +35,18 @@ export const USERS: readonly string[] = ['ann:secret', 'bob:hush', 'cem:quiet'];
 const NAMES = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
 
 export function drawHabits(prng: Prng, core: CoreConfig): Habits {
-  const gapMinUs = prng.pick([50, 1_000, 5_000]);
+  const burstMax = prng.pick([1, 1, 1, 10, 10, 300]);
+  const gapMinUs = prng.pick([50, 1_000, 5_000]) * Math.ceil(burstMax / 2);
   return {
     gapMinUs,
     gapMaxUs: gapMinUs * prng.pick([2, 10]),
-    pipelineMax: prng.pick([1, 4, 30, 200]),
-    burstMax: prng.pick([1, 1, 10]),
+    pipelineMax: prng.pick([1, 4, 30, 200, 3_000]),
+    burstMax,
     weights: KINDS.map((kind) => kind.weight * prng.pick([0, 1, 1, 1, 4])),
     names: NAMES.slice(0, prng.pick([2, 4, 8])),
     depthMax: prng.pick([1, 2, 3]),
-    dataBytesMax: prng.pick([10, 100, 2_000]),
+    // The large ones make trees that a snapshot cannot write in one slice.
+    dataBytesMax: prng.pick([10, 100, 100, 2_000, 40_000]),
     aclChance: prng.pick([0, 0.05, 0.3]),
     watchChance: prng.pick([0, 0.1, 0.6]),
     malformedChance: prng.pick([0, 0.01]),
