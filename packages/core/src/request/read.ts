@@ -136,13 +136,17 @@ const readGetAllChildrenNumber: ReadOp = (context, connection, reader, out) => {
 };
 
 /** The session's own ephemerals; the prefix is plain text, without regard to `/`. */
+/** Empty or the root, after what Java's trim takes away: everything up to the space. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: exactly these are meant
+const MEANS_ALL = /^[\0- ]*\/?[\0- ]*$/;
+
 const readGetEphemerals: ReadOp = (context, connection, reader, out) => {
   const prefix = reader.string();
   if (reader.failed) return ERROR.marshallingError;
   const session = connection.session;
   if (session === null) return ERROR.marshallingError;
   const store = context.tree.store;
-  const all = prefix === null || prefix.trim() === '' || prefix.trim() === '/';
+  const all = prefix === null || MEANS_ALL.test(prefix);
   const countAt = out.length;
   let count = 0;
   out.int32(0);
