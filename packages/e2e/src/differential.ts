@@ -167,6 +167,7 @@ async function reportFailure(row: Row, outcome: Outcome, shrinks: boolean): Prom
   const { steps, message } = outcome.failure as { steps: readonly Step[]; message: string };
   console.log(`\nMISMATCH seed ${row.seed}, step ${steps.length - 1}: ${rowText(row)}\n${message}`);
   console.log(`step: ${describeStep(steps.at(-1) as Step)}`);
+  console.log(`all steps: ${saveSteps(row, 'all', steps)}`);
   if (!shrinks) return;
   const fails = async (candidate: readonly Step[]): Promise<number | null> => {
     const { failure } = await replay(row, candidate);
@@ -174,13 +175,18 @@ async function reportFailure(row: Row, outcome: Outcome, shrinks: boolean): Prom
   };
   const short = await shrink(steps, fails, { trialsMax: 80, timeMaxMs: 90_000 });
   const again = await replay(row, short);
-  const directory = join(projectRoot, '.cache', 'differential');
-  mkdirSync(directory, { recursive: true });
-  const file = join(directory, `${row.left}-${row.right}-seed-${row.seed}.steps`);
-  writeFileSync(file, `${stepsToText(short)}\n`);
-  console.log(`\nshrunk to ${short.length} steps (${file}):`);
+  console.log(`\nshrunk to ${short.length} steps (${saveSteps(row, 'short', short)}):`);
   for (const step of short) console.log(`  ${describeStep(step)}`);
   console.log(again.failure?.message ?? 'the shrunk steps do not fail every time');
+}
+
+/** A file for --replay. */
+function saveSteps(row: Row, name: string, steps: readonly Step[]): string {
+  const directory = join(projectRoot, '.cache', 'differential');
+  mkdirSync(directory, { recursive: true });
+  const file = join(directory, `${row.left}-${row.right}-seed-${row.seed}.${name}.steps`);
+  writeFileSync(file, `${stepsToText(steps)}\n`);
+  return file;
 }
 
 function rowText(row: Row): string {

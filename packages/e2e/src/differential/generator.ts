@@ -6,6 +6,7 @@
  */
 import { bodies, Op } from '../wire/records.js';
 import type { DifferenceId } from './known-differences.js';
+import { isOrderlyMulti } from './lethal.js';
 import { oddAuths, users } from './material.js';
 import type { Prng } from './prng.js';
 import { RequestSource } from './requests.js';
@@ -120,8 +121,7 @@ export class Generator {
       if (request.alone && requests.length > 0) break;
       const xid = this.#fixedXid(request.type) ?? this.#xid(slot);
       requests.push({ xid, ...request });
-      // Apache judges what follows a setACL by the old list until it is applied: a race, so nothing follows.
-      if (request.alone || request.type === Op.setACL) break;
+      if (request.alone || leavesRace(request)) break;
     }
     return {
       kind: 'burst',
@@ -254,6 +254,14 @@ export class Generator {
     const requests = [0, 1].map(() => ({ xid: this.#xid(slot), ...this.#requests.ephemeralCreate() }));
     return [open, { kind: 'burst', slot, requests }, { kind: 'expire', slot }];
   }
+}
+
+/**
+ * Requests after which Apache's answers depend on how far the pipeline is, so that nothing may follow in a burst:
+ * until a setACL is applied the old list holds, and a multi that an exception ends leaves its changes pending.
+ */
+function leavesRace({ type, body }: { readonly type: number; readonly body: Buffer }): boolean {
+  return type === Op.setACL || (type === Op.multi && !isOrderlyMulti(body));
 }
 
 function withoutUndefined(xid: number, type: number, body: Buffer, zxidDelta: number | undefined): RequestStep {

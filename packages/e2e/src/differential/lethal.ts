@@ -47,3 +47,29 @@ export function isLethal(type: number, body: Buffer): boolean {
     return false;
   }
 }
+
+/** Does every entry decode, with no null path, ACL list, scheme or id? What does not ends in an exception of Java's. */
+export function isOrderlyMulti(body: Buffer): boolean {
+  try {
+    const reader = new WireReader(body);
+    for (;;) {
+      const type = reader.int32();
+      const done = reader.bool();
+      reader.int32();
+      if (done) return true;
+      if (reader.string() === null) return false;
+      if (createTypes.has(type)) {
+        reader.buffer();
+        const acls = readAcls(reader);
+        if (acls === null || acls.some(({ scheme, id }) => scheme === null || id === null)) return false;
+        reader.int32();
+        if (type === Op.createTTL) reader.int64();
+      } else {
+        if (type === Op.setData) reader.buffer();
+        reader.int32();
+      }
+    }
+  } catch {
+    return false;
+  }
+}
