@@ -63,8 +63,10 @@ async function main(): Promise<number> {
     const target = await Target.start(kind, workDir);
     console.log(`${kind}, seed ${seed}`);
     console.log(`     ${'attack'.padEnd(40)} ${'wait'.padStart(9)} ${'resident'.padStart(9)}  thrown`);
-    const arena = { target, port: target.port, prng: new Prng(seed), scale: values.ci ? 1 : Number(values.scale) };
+    const scale = values.ci ? 1 : Number(values.scale);
     for (const [index, attack] of attacks.entries()) {
+      // A generator for each, so that an attack alone is the same attack.
+      const arena = { target, port: target.port, prng: new Prng(seed + attack.name.length * 1_000), scale };
       if (!(await runAttack(attack, arena, index % 2 === 0))) failed += 1;
     }
     await target.stop();
