@@ -135,11 +135,10 @@ const readGetAllChildrenNumber: ReadOp = (context, connection, reader, out) => {
   return ERROR.ok;
 };
 
-/** The session's own ephemerals; the prefix is plain text, without regard to `/`. */
 /** Empty or the root, after what Java's trim takes away: everything up to the space. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: exactly these are meant
 const MEANS_ALL = /^[\0- ]*\/?[\0- ]*$/;
 
+/** The session's own ephemerals; the prefix is plain text, without regard to `/`. */
 const readGetEphemerals: ReadOp = (context, connection, reader, out) => {
   const prefix = reader.string();
   if (reader.failed) return ERROR.marshallingError;
