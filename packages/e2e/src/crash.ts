@@ -32,13 +32,13 @@ type Chapter = (settings: Settings) => Promise<ChapterResult>;
 
 const chapters: Readonly<Record<string, Chapter>> = {
   kill: ({ kind, workDir, ci, seed }) =>
-    killLoop({ kind, workDir: join(workDir, 'kill'), kills: ci ? 24 : 120, writers: 8, seed }),
+    killLoop({ kind, workDir: join(workDir, 'kill'), kills: ci ? 18 : 120, writers: 8, seed }),
   cut: ({ kind, workDir, ci, seed }) =>
     powerCuts({
       kind,
       workDir: join(workDir, 'cut-journaled'),
       runs: ci ? 4 : 16,
-      cutsPerRun: 30,
+      cutsPerRun: ci ? 18 : 40,
       writers: 6,
       names: 'journaled',
       seed,
@@ -48,15 +48,15 @@ const chapters: Readonly<Record<string, Chapter>> = {
       kind,
       workDir: join(workDir, 'cut-posix'),
       runs: ci ? 4 : 16,
-      cutsPerRun: 30,
+      cutsPerRun: ci ? 18 : 40,
       writers: 6,
       names: 'posix',
       seed: seed + 1,
     }),
   fault: ({ kind, workDir, ci, seed }) =>
-    diskFaults({ kind, workDir: join(workDir, 'fault'), rounds: ci ? 5 : 25, seed }),
+    diskFaults({ kind, workDir: join(workDir, 'fault'), rounds: ci ? 4 : 25, seed }),
   damage: ({ kind, workDir, ci, seed }) =>
-    damageSweep({ kind, workDir: join(workDir, 'damage'), samples: ci ? 3 : 30, seed }),
+    damageSweep({ kind, workDir: join(workDir, 'damage'), samples: ci ? 2 : 30, seed }),
   'damage-all': async (settings) => {
     const { kind, workDir, ci, full, seed } = settings;
     // Only our own recovery can be run in this process.
