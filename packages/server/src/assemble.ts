@@ -45,10 +45,11 @@ export async function startServer(config: ServerConfig, logger: Logger): Promise
   };
   const server = new Server(config, ports);
   turn.attach(server);
-  await loadDatabase(server);
   if (config.clientPort === null) {
     throw new StartupError('no clientPort is configured: set clientPort in zoo.cfg', exitCodes.badConfiguration);
   }
+  // The port is bound before the database is touched: a port in use leaves no trace on disk. Until the database is loaded,
+  // clients are closed and four letter words say that nothing is served yet, as in Apache.
   const options: ListenOptions = {
     port: config.clientPort,
     host: config.clientPortAddress,
@@ -58,6 +59,13 @@ export async function startServer(config: ServerConfig, logger: Logger): Promise
   listener = new ClientListener(server, options);
   const clientPort = await listen(listener, options);
   words = new FourLetterWords({ server, config, clientPort, startedMs: clock.nowMs() });
+  try {
+    await loadDatabase(server);
+  } catch (error) {
+    turn.stop();
+    await listener.close();
+    throw error;
+  }
   const stopPurging = startAutoPurge(config, ports.disk, logger);
   const stopAll = (): Promise<void> => {
     stopPurging();
