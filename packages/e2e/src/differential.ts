@@ -4,7 +4,7 @@
  *
  *   node packages/e2e/dist/differential.js                                       what CI runs
  *   node packages/e2e/dist/differential.js --left zoots --right apache-3.9.5 --seed 7 --requests 5000 --extended
- *   node packages/e2e/dist/differential.js --left … --right … --replay FILE      steps of a reproduction
+ *   node packages/e2e/dist/differential.js --left … --right … --row 1 --replay FILE      steps of a reproduction
  *
  * A mismatch prints the seed, the step, both frames decoded, and a shrunk list of steps that still fails.
  */
@@ -226,6 +226,8 @@ async function main(): Promise<number> {
       requests: { type: 'string', default: '8000' },
       extended: { type: 'boolean' },
       mix: { type: 'string' },
+      /** One of the three rows per pair, from 0. */
+      row: { type: 'string' },
       replay: { type: 'string' },
       'no-shrink': { type: 'boolean', default: false },
       outcomes: { type: 'boolean', default: false },
@@ -234,6 +236,7 @@ async function main(): Promise<number> {
   const rights = values.right === undefined ? ['apache-3.9.5', 'apache-3.8.0'] : [values.right];
   let rows = defaultRows(values.left as PeerKind, rights as PeerKind[], Number(values.seed), Number(values.requests));
   if (values.extended !== undefined) rows = rows.filter((row) => row.extended === values.extended);
+  if (values.row !== undefined) rows = rows.filter((_, at) => at % 3 === Number(values.row));
   if (values.mix !== undefined) rows = rows.map((row) => ({ ...row, mix: values.mix as Profile['mix'] }));
   if (values.replay !== undefined) {
     const outcome = await replay(rows[0] as Row, stepsFromText(readFileSync(values.replay, 'utf8')));

@@ -163,7 +163,7 @@ export class Generator {
 
   #auth(slot: number): Step[] {
     const part = { 0: 'super:test', 1: users[0], 2: users[1] }[slot] ?? null;
-    const credentials = this.#profile.manyIds && this.#prng.chance(0.3) ? this.#prng.pick(users) : part;
+    const credentials = this.#profile.manyIds && slot !== 0 && this.#prng.chance(0.3) ? this.#prng.pick(users) : part;
     if (credentials === null) return [];
     if (!this.#profile.manyIds && this.#authenticated.has(slot)) return [];
     this.#authenticated.add(slot);

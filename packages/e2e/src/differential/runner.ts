@@ -41,6 +41,11 @@ const writeTypes = new Set<number>([
 ]);
 
 const marshallingError = -5;
+const unimplemented = -6;
+const authFailed = -115;
+
+/** What a client may send; of these, some are answered with Unimplemented too, and the connection lives on. */
+const implementedTypes = new Set<number>(Object.values(Op).filter((type) => type > 0 && type !== Op.check));
 const expiryTimeoutMs = 20_000;
 
 type StepOf<K extends Step['kind']> = Step & { readonly kind: K };
@@ -110,10 +115,19 @@ export class Runner {
     this.figures.requests += step.requests.length;
     const [left, right] = await this.#both((side) => side.burst(step.slot, step.requests));
     this.#compare(step.slot, left, right, { requests: step.requests, unordered: closing });
-    if (!closing) return;
+    if (!closing && !this.#closesAfter(step.requests.at(-1), left.at(-1))) return;
+    // What is sent on a connection that the server is about to close may be done or not.
     const [leftRest, rightRest] = await this.#both((side) => side.drainUntilClosed(step.slot));
     this.#compare(step.slot, leftRest, rightRest, { unordered: true });
-    await this.#settle({ unordered: true });
+    await this.#settle({ unordered: closing });
+  }
+
+  /** The server closes after the refusal of an operation that it does not know, and after a failed auth. */
+  #closesAfter(request: RequestStep | undefined, last: Received | undefined): boolean {
+    if (request === undefined || last?.kind !== 'reply' || last.bytes.length !== 16) return false;
+    const err = last.bytes.readInt32BE(12);
+    if (request.type === Op.auth) return err === authFailed;
+    return err === unimplemented && !implementedTypes.has(request.type);
   }
 
   async #raw(step: StepOf<'raw'>): Promise<void> {
