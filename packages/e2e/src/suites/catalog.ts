@@ -4,6 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { apacheVersion } from '@zoots/server';
 import { projectRoot } from '../peers/versions.js';
 import { type ReportReader, readers } from './results.js';
 import type { Need } from './score.js';
@@ -139,7 +140,7 @@ export const servers: Readonly<Record<string, ServerUnderTest>> = {
   zoots: {
     command: `${process.execPath} ${zootsMain} server`,
     binDir: join(projectRoot, 'bin'),
-    version: '3.9.5',
+    version: apacheVersion,
     requirements: [{ probe: zootsMain, debianPackage: 'none: run npm run build' }],
     lacks: ['three servers', 'Kerberos', 'TLS', 'SASL'],
   },

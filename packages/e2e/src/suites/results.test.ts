@@ -23,7 +23,6 @@ test('JUnit: node ids, outcomes, messages without markup', () => {
     'k.tests.test_c failed',
   ]);
   assert.equal(results[1]?.message, 'a "b" c');
-  assert.equal(results[0]?.seconds, 0.5);
 });
 
 test('JUnit: a test that passed and whose clean-up failed is a failed test', () => {
@@ -64,7 +63,6 @@ test('zktest: what a test prints does not disturb; a failure has its message', (
     'Zookeeper_simpleSystem::testAuth failed',
   ]);
   assert.match(results[2]?.message ?? '', /TestClient.cc:737.*x < 2/);
-  assert.equal(results[1]?.seconds, 4.01);
 });
 
 test('zktest: a program that died fails the test it was in', () => {
@@ -85,12 +83,12 @@ test('go: tests and sub-tests, the last own lines of one that failed', () => {
       { Action: 'run', Test: 'TestA/sub' },
       { Action: 'output', Test: 'TestA/sub', Output: '    zk_test.go:12: [ZKERR] a log line\n' },
       { Action: 'output', Test: 'TestA/sub', Output: '    zk_test.go:14: expected 1\n' },
-      { Action: 'fail', Test: 'TestA/sub', Elapsed: 0.2 },
-      { Action: 'fail', Test: 'TestA', Elapsed: 0.3 },
+      { Action: 'fail', Test: 'TestA/sub' },
+      { Action: 'fail', Test: 'TestA' },
       { Action: 'run', Test: 'TestB' },
-      { Action: 'skip', Test: 'TestB', Elapsed: 0 },
+      { Action: 'skip', Test: 'TestB' },
       { Action: 'run', Test: 'TestC' },
-      { Action: 'fail', Package: 'zk', Elapsed: 1 },
+      { Action: 'fail', Package: 'zk' },
     ),
   );
   assert.deepEqual(brief(results), ['TestA failed', 'TestA/sub failed', 'TestB skipped', 'TestC failed']);

@@ -9,7 +9,6 @@
 export interface TestResult {
   readonly test: string;
   readonly outcome: 'passed' | 'failed' | 'skipped';
-  readonly seconds: number;
   /** Why it failed or was skipped, one line; empty when it passed. */
   readonly message: string;
 }
@@ -49,7 +48,6 @@ export function readJunit(report: string): readonly TestResult[] {
     results.push({
       test: pytestNodeId(attribute(attributes, 'classname'), attribute(attributes, 'name')),
       outcome: bad === null ? 'passed' : bad[1] === 'skipped' ? 'skipped' : 'failed',
-      seconds: Number(attribute(attributes, 'time')),
       message: bad === null ? '' : oneLine(attribute(bad[2] as string, 'message')),
     });
   }
@@ -86,17 +84,16 @@ function pytestNodeId(className: string, name: string): string {
  */
 export function readZktest(report: string): readonly TestResult[] {
   const total = /^OK \((\d+)\)$/m.exec(report) ?? /^Run: (\d+)\b/m.exec(report);
-  const failures = [...report.matchAll(/^\S+:(\d+): ?(?:Assertion|Error|: ?)(.*)$/gm)].map((match) => match[0]);
+  const failures = [...report.matchAll(/^\S+\.\w+:\d+: ?(?:Assertion|Error).*$/gm)].map((match) => match[0]);
   const starts = [...report.matchAll(/^(\w+::test\w+)$/gm)];
   const results: TestResult[] = [];
   for (const [index, start] of starts.entries()) {
     const text = report.slice(start.index, starts[index + 1]?.index);
-    const end = / : elapsed (\d+)( : OK)?\s*$/m.exec(text);
-    const passed = end?.[2] !== undefined;
+    const end = / : elapsed \d+( : OK)?\s*$/m.exec(text);
+    const passed = end?.[1] !== undefined;
     results.push({
       test: start[1] as string,
       outcome: passed ? 'passed' : 'failed',
-      seconds: Number(end?.[1] ?? 0) / 1000,
       message: passed ? '' : end === null ? unfinished : oneLine(failures.shift() ?? 'failed without a message'),
     });
   }
@@ -107,7 +104,6 @@ export function readZktest(report: string): readonly TestResult[] {
 interface GoEvent {
   readonly Action: string;
   readonly Test?: string;
-  readonly Elapsed?: number;
   readonly Output?: string;
 }
 
@@ -124,12 +120,12 @@ export function readGoJson(report: string): readonly TestResult[] {
     if (event.Test === undefined) {
       ended ||= outcome !== undefined;
     } else if (event.Action === 'run') {
-      results.set(event.Test, { test: event.Test, outcome: 'failed', seconds: 0, message: unfinished });
+      results.set(event.Test, { test: event.Test, outcome: 'failed', message: unfinished });
     } else if (event.Action === 'output') {
       outputs.set(event.Test, [...(outputs.get(event.Test) ?? []), event.Output ?? '']);
     } else if (outcome !== undefined) {
       const message = outcome === 'passed' ? '' : goMessage(outputs.get(event.Test) ?? []);
-      results.set(event.Test, { test: event.Test, outcome, seconds: event.Elapsed ?? 0, message });
+      results.set(event.Test, { test: event.Test, outcome, message });
     }
   }
   if (!ended) throw new Error('go test report: cut off, or none at all');
@@ -142,7 +138,7 @@ function goMessage(outputs: readonly string[]): string {
   return oneLine((own.length > 0 ? own : outputs).slice(-3).join(' '));
 }
 
-/** ava's TAP: `ok N - file › title`, `not ok N - file › title`, a plan `1..N`. Times are not in it. */
+/** ava's TAP: `ok N - file › title`, `not ok N - file › title`, a plan `1..N`. */
 export function readTap(report: string): readonly TestResult[] {
   const plan = /^1\.\.(\d+)$/m.exec(report);
   if (plan === null) throw new Error('TAP report: cut off, or none at all');
@@ -150,7 +146,7 @@ export function readTap(report: string): readonly TestResult[] {
   for (const [, not, title, directive] of report.matchAll(/^(not )?ok \d+(?: - (.*?))?(?: # (SKIP|TODO)\b.*)?$/gm)) {
     const outcome = directive !== undefined ? 'skipped' : not === undefined ? 'passed' : 'failed';
     const message = outcome === 'passed' ? '' : oneLine(directive ?? 'see the report');
-    results.push({ test: (title ?? '').replace(' › ', ' > '), outcome, seconds: 0, message });
+    results.push({ test: (title ?? '').replace(' › ', ' > '), outcome, message });
   }
   return whole(results, Number(plan[1]), 'TAP report');
 }

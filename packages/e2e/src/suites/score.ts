@@ -11,11 +11,17 @@ import type { TestResult } from './results.js';
 export const needs = ['three servers', 'TLS', 'SASL', 'Kerberos'] as const;
 export type Need = (typeof needs)[number];
 
+export interface Excluded {
+  readonly test: string;
+  readonly needs: Need;
+  readonly reason: string;
+}
+
 export interface Expected {
   /** Where the suite comes from, for people. */
   readonly source: string;
-  readonly excluded: readonly { readonly test: string; readonly needs: Need; readonly reason: string }[];
-  /** Tests that fail now and then on Apache's server too; such a failure is tried once more. */
+  readonly excluded: readonly Excluded[];
+  /** Tests that fail now and then on Apache's server too: they run apart from the others, and twice if need be. */
   readonly flaky: readonly { readonly test: string; readonly reason: string }[];
   readonly tests: readonly string[];
 }
@@ -45,33 +51,23 @@ export function readExpected(file: string): Expected {
 }
 
 /** The tests that a server lacking `lacks` is excused from, in the file's order. */
-export function excludedTests(expected: Expected, lacks: readonly Need[]): readonly string[] {
-  return expected.excluded.filter((entry) => lacks.includes(entry.needs)).map(({ test }) => test);
+export function excludedTests(expected: Expected, lacks: readonly Need[]): readonly Excluded[] {
+  return expected.excluded.filter((entry) => lacks.includes(entry.needs));
 }
 
-/** The failures in `results` that deserve a second try. */
-export function worthRetrying(expected: Expected, results: readonly TestResult[]): readonly string[] {
-  const flaky = new Set(expected.flaky.map(({ test }) => test));
-  return results.filter(({ test, outcome }) => outcome === 'failed' && flaky.has(test)).map(({ test }) => test);
-}
-
-/**
- * @param required the tests that have to pass.
- * @param results the first run's, then the second tries': of two results for one test the last one counts.
- */
+/** Holds `results` against `required`, the tests that have to pass. */
 export function scoreResults(expected: Expected, required: readonly string[], results: readonly TestResult[]): Score {
   const known = new Set(expected.tests);
-  const last = new Map<string, TestResult>();
-  for (const result of results) last.set(result.test, result);
+  const byName = new Map(results.map((result) => [result.test, result]));
   const failed: { test: string; message: string }[] = [];
   let passed = 0;
   for (const test of required) {
-    const result = last.get(test);
+    const result = byName.get(test);
     if (result === undefined) failed.push({ test, message: 'did not run' });
     else if (result.outcome === 'passed') passed++;
     else failed.push({ test, message: `${result.outcome}: ${result.message}` });
   }
-  for (const { test } of last.values()) {
+  for (const { test } of byName.values()) {
     if (!known.has(test)) failed.push({ test, message: 'ran, but is not in the list of expected tests' });
   }
   return { passed, failed };
