@@ -150,7 +150,15 @@ int close(int fd) {
   return syscall(SYS_close, fd);
 }
 
-static int is_file(int fd) { return active() && fd >= 0 && fd < FD_MAX && fds[fd].is_file; }
+/* Whether fd is still what track_open saw: libuv closes by a bare system call, and the number may be a socket's by now. */
+static int is_tracked(int fd) {
+  struct stat st;
+  if (!active() || fd < 0 || fd >= FD_MAX || !(fds[fd].is_file || fds[fd].is_directory)) return 0;
+  if (syscall(SYS_fstat, fd, &st) == 0 && st.st_ino == fds[fd].inode && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))) return 1;
+  memset(&fds[fd], 0, sizeof fds[fd]);
+  return 0;
+}
+static int is_file(int fd) { return is_tracked(fd) && fds[fd].is_file; }
 
 /* position -1: at the descriptor's own. Handles the injected disk faults, then journals what went through. */
 static ssize_t track_write(int fd, const struct iovec *parts, int count, off_t position) {
@@ -198,7 +206,7 @@ ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t position) {
 ssize_t pwritev64(int fd, const struct iovec *parts, int count, off_t position) { return pwritev(fd, parts, count, position); }
 
 static int track_sync(int fd, long number) {
-  if (!active() || fd < 0 || fd >= FD_MAX || !(fds[fd].is_file || fds[fd].is_directory)) return syscall(number, fd);
+  if (!is_tracked(fd)) return syscall(number, fd);
   struct tracked t = fds[fd];
   char path[PATH_MAX] = "";
   if (t.is_directory) {
