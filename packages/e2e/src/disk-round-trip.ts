@@ -6,7 +6,7 @@
  *   node packages/e2e/dist/disk-round-trip.js --ours apache-3.9.5    Apache in our place: proves the harness
  *   node packages/e2e/dist/disk-round-trip.js --only gz --seed 7     chains whose name contains a word
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -179,18 +179,37 @@ function logFaults(peer: Peer): string[] {
     .map((line) => `in its log: ${line}`);
 }
 
+/** What a stage must have left on disk for its chain to prove what its name says. */
+function diskFaults(chain: Chain, dataDir: string, logDir: string): string[] {
+  if (chain.requests === 0) return [];
+  const names = (dir: string): string[] => readdirSync(join(dir, 'version-2'));
+  const faults: string[] = [];
+  const snapshots = names(dataDir).filter((name) => name.startsWith('snapshot.'));
+  const method = chain.properties?.['zookeeper.snapshot.compression.method'];
+  const suffix = method === undefined ? '' : `.${method}`;
+  if (!snapshots.some((name) => name.endsWith(suffix))) faults.push(`no snapshot ends in ${suffix}: ${snapshots}`);
+  if (chain.properties?.['zookeeper.snapCount'] !== undefined && snapshots.length < 2)
+    faults.push('only one snapshot was taken');
+  if (!names(logDir).some((name) => name.startsWith('log.'))) faults.push(`no log in ${logDir}`);
+  if (chain.separateLogDir && names(dataDir).some((name) => name.startsWith('log.')))
+    faults.push('logs beside the snapshots');
+  return faults;
+}
+
 async function runChain(chain: Chain, seed: number): Promise<{ faults: string[]; nodeCount: number }> {
   const workDir = mkdtempSync(join(tmpdir(), 'zoots-disk-'));
   const port = await freePort();
   const travel: Travel = { before: null, live: [], closed: [] };
   const config: Record<string, string> = { maxSessionTimeout: '600000' };
-  if (chain.separateLogDir) config.dataLogDir = join(workDir, 'log');
+  const dataDir = join(workDir, 'data');
+  const logDir = chain.separateLogDir ? join(workDir, 'log') : dataDir;
+  if (chain.separateLogDir) config.dataLogDir = logDir;
   try {
     for (const [at, kind] of chain.stages.entries()) {
       const properties = { ...commonProperties, ...chain.properties };
       const options = {
         workDir: join(workDir, `stage-${at}-${kind}`),
-        dataDir: join(workDir, 'data'),
+        dataDir,
         port,
         config,
         properties,
@@ -207,7 +226,11 @@ async function runChain(chain: Chain, seed: number): Promise<{ faults: string[];
           };
         }
         // The last stage has nobody after it to read what it would write.
-        if (at < chain.stages.length - 1) await runStage(peer, chain, at, seed, travel);
+        if (at === chain.stages.length - 1) continue;
+        await runStage(peer, chain, at, seed, travel);
+        const left = diskFaults(chain, dataDir, logDir);
+        if (left.length > 0)
+          return { faults: [`stage ${at}, ${kind} left on disk:`, ...left.map((line) => `  ${line}`)], nodeCount: 0 };
       } finally {
         await (chain.end === 'stop' ? peer.stop() : peer.kill());
       }

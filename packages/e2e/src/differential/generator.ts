@@ -42,7 +42,7 @@ const stepWeights = {
   badOpen: 40,
   raw: 30,
   settle: 300,
-  expire: 2,
+  expire: 4,
 } as const;
 
 type Draw = () => Step[];
