@@ -37,11 +37,20 @@ export function median(values: readonly number[]): number {
   return ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
 }
 
-/** Throughput of one contestant as a multiple of another's; null when either was not measured. */
+/**
+ * Throughput of one contestant as a multiple of another's; null when either was not measured. Rounds are compared in
+ * pairs, each with the one beside it in time, and the median of those is taken: a slow minute of the machine then spoils
+ * one pair instead of one side.
+ */
 export function ratio(report: RowReport, over: ContestantName, under: ContestantName): number | null {
   const a = report.results.get(over);
   const b = report.results.get(under);
-  return a === undefined || b === undefined || b.perSecond === 0 ? null : a.perSecond / b.perSecond;
+  if (a === undefined || b === undefined) return null;
+  const pairs = a.rounds.flatMap((round, i) => {
+    const other = b.rounds[i];
+    return other === undefined || other.perSecond === 0 ? [] : [round.perSecond / other.perSecond];
+  });
+  return pairs.length === 0 ? null : median(pairs);
 }
 
 const HEAD = ['', 'server', 'ops/s', 'p50 ms', 'p99 ms', 'p99.9 ms', 'of Apache', 'of limit'];

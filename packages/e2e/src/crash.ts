@@ -1,6 +1,6 @@
 /**
  * Real crashes of a real server: kill -9 under load, power cuts, damaged files, a disk that is full or fails.
- * Run: node packages/e2e/dist/crash.js [--server zoots|apache|apache-3.9.5] [--chapter kill,cut,cut-posix,fault,damage,damage-all]
+ * Run: node packages/e2e/dist/crash.js [--server zoots|apache|apache-3.9.5] [--chapter kill,cut,cut-posix,canary,fault,damage,damage-all]
  *      [--ci] [--full] [--seed n] [--keep]
  *
  * The exit code is 1 when a promise was broken. `--ci` is the short form (a few minutes); without it the run is long;
@@ -15,7 +15,7 @@ import { damageSweep } from './crash/damage.js';
 import { damageSweepInProcess } from './crash/damage-in-process.js';
 import { diskFaults } from './crash/disk-faults.js';
 import { killLoop } from './crash/kill-loop.js';
-import { powerCuts } from './crash/power-cuts.js';
+import { powerCutCanary, powerCuts } from './crash/power-cuts.js';
 import { type ChapterResult, printChapter } from './crash/report.js';
 import { type PeerKind, PeerMissingError, skipMissingPeer } from './peers/peer.js';
 
@@ -52,6 +52,16 @@ const chapters: Readonly<Record<string, Chapter>> = {
       writers: 6,
       names: 'posix',
       seed: seed + 1,
+    }),
+  canary: ({ kind, workDir, seed }) =>
+    powerCutCanary({
+      kind,
+      workDir: join(workDir, 'canary'),
+      runs: 1,
+      cutsPerRun: 6,
+      writers: 6,
+      names: 'journaled',
+      seed,
     }),
   fault: ({ kind, workDir, ci, seed }) =>
     diskFaults({ kind, workDir: join(workDir, 'fault'), rounds: ci ? 4 : 25, seed }),
@@ -91,7 +101,9 @@ async function main(): Promise<number> {
         printChapter(result);
         failed += result.failures.length > 0 ? 1 : 0;
       } catch (error) {
-        skipMissingPeer(error);
+        if (error instanceof PeerMissingError) skipMissingPeer(error);
+        else printChapter({ name, figures: [], failures: [`broke off: ${(error as Error).stack}`] });
+        failed += error instanceof PeerMissingError ? 0 : 1;
       }
     }
   } finally {

@@ -28,7 +28,20 @@ export interface PowerCutOptions {
   readonly cutsPerRun: number;
   readonly writers: number;
   readonly names: NameRule;
+  /** zookeeper.forceSync of the server; without it a cut must cost something, or these tests see nothing. */
+  readonly forceSync?: boolean;
   readonly seed: number;
+}
+
+/** The same without syncs: passes only if the tests see the loss. */
+export async function powerCutCanary(options: PowerCutOptions): Promise<ChapterResult> {
+  const result = await powerCuts({ ...options, forceSync: false });
+  const isSeen = result.failures.some((failure) => failure.includes('lost'));
+  return {
+    ...result,
+    name: 'canary: without syncs the cuts are seen to lose',
+    failures: isSeen ? [] : ['a server that syncs nothing lost nothing: these tests are blind'],
+  };
 }
 
 interface Tally {
@@ -96,7 +109,20 @@ class RunUnderCut {
   }
 
   async run(): Promise<void> {
-    const { start, library, port, prng, run, ledger, writers, kind, workDir, names, tally } = this.#options;
+    const {
+      start,
+      library,
+      port,
+      prng,
+      run,
+      ledger,
+      writers,
+      kind,
+      workDir,
+      names,
+      tally,
+      forceSync = true,
+    } = this.#options;
     rmSync(this.#dataDir, { recursive: true, force: true });
     rmSync(this.#journalPath, { force: true });
     cpSync(start, this.#dataDir, { recursive: true });
@@ -108,7 +134,7 @@ class RunUnderCut {
       dataDir: this.#dataDir,
       port,
       environment: powerCutEnvironment(library, this.#dataDir, this.#journalPath),
-      properties: smallSegments,
+      properties: { ...smallSegments, 'zookeeper.forceSync': forceSync ? 'yes' : 'no' },
     });
     const load = new Load({ port, writers, ledger, prng, round: run, journal });
     await server.untilServing();
