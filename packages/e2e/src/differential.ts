@@ -6,7 +6,7 @@
  *   node packages/e2e/dist/differential.js --left zoots --right apache-3.9.5 --seed 7 --requests 5000 --extended
  *   node packages/e2e/dist/differential.js --left … --right … --row 1 --replay FILE      steps of a reproduction
  *
- * A mismatch prints the seed, the step, both frames decoded, and a shrunk list of steps that still fails.
+ * ZOOTS_KEEP=1 keeps the servers' directories. A mismatch prints the seed, the step, both frames decoded, and a shrunk list of steps that still fails.
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

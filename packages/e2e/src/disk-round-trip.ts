@@ -5,6 +5,7 @@
  *   node packages/e2e/dist/disk-round-trip.js                        what CI runs
  *   node packages/e2e/dist/disk-round-trip.js --ours apache-3.9.5    Apache in our place: proves the harness
  *   node packages/e2e/dist/disk-round-trip.js --only gz --seed 7     chains whose name contains a word
+ * ZOOTS_KEEP=1 keeps the directories.
  */
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

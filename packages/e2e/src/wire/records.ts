@@ -1,6 +1,6 @@
 /**
  * The protocol's vocabulary for the test side: operation codes, error names, and one writer or reader per record.
- * Grammar of every record: docs/protocol.md (client protocol, records).
+ * Fields stand in the order of the wire; records that share their fields share a writer.
  */
 import { WireReader, WireWriter } from './bytes.js';
 
