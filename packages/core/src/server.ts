@@ -418,10 +418,15 @@ export class Server {
 
   #resumePaused(): void {
     if (this.#flow.pausedCount === 0) return;
+    const served: Connection[] = [];
     for (const connection of this.#flow.takeResumable()) {
+      const packetsBefore = connection.packetsReceived;
       this.#markDirty(connection);
       this.#process(connection);
+      if (connection.packetsReceived !== packetsBefore) served.push(connection);
     }
+    // Who had a turn waits behind those that had none: the first in line would otherwise take every place for ever.
+    for (const connection of served) this.#flow.moveBehind(connection);
   }
 
   isThrottled(connection: Connection, row: OpRow): boolean {

@@ -74,6 +74,11 @@ export class FlowControl {
     return resumable;
   }
 
+  /** A paused connection waits behind all others that do. */
+  moveBehind(connection: Connection): void {
+    if (this.#paused.delete(connection)) this.#paused.add(connection);
+  }
+
   forget(connection: Connection): void {
     this.#paused.delete(connection);
   }
