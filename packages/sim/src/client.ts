@@ -29,6 +29,8 @@ type ClientState = 'away' | 'connecting' | 'connected' | 'closing' | 'gone';
 const FRAME_BYTES_MAX = 64 * 1024 * 1024;
 const RECONNECT_MIN_US = 2_000;
 const RECONNECT_MAX_US = 100_000;
+const QUIET_GAP_MIN_US = 10_000;
+const QUIET_GAP_MAX_US = 60_000;
 const NO_PASSWORD = new Uint8Array(16);
 
 export class Client implements Endpoint {
@@ -348,15 +350,19 @@ export class Client implements Endpoint {
 
   #scheduleWork(): void {
     const { gapMinUs, gapMaxUs } = this.#workload.habits;
-    const slowness = this.isQuiet ? 20 : 1;
-    this.#later(this.#prng.between(gapMinUs, gapMaxUs) * slowness, () => this.#work());
+    const gapUs = this.isQuiet
+      ? this.#prng.between(QUIET_GAP_MIN_US, QUIET_GAP_MAX_US)
+      : this.#prng.between(gapMinUs, gapMaxUs);
+    this.#later(gapUs, () => this.#work());
   }
 
   #work(): void {
     if (this.state !== 'connected' || this.#isHalfClosed) return;
     const { pipelineMax, burstMax } = this.#workload.habits;
     if (!this.#isPaused) {
-      const room = Math.min(pipelineMax - this.#outstanding.length, this.isQuiet ? 1 : this.#prng.between(1, burstMax));
+      const room = this.isQuiet
+        ? 1 - this.#outstanding.length
+        : Math.min(pipelineMax - this.#outstanding.length, this.#prng.between(1, burstMax));
       for (let i = 0; i < room; i++) this.#send(this.#workload.next());
       if (!this.isQuiet && this.#prng.chance(0.0005)) this.#closeSession();
       if (this.#out.length > 0) this.#flush();

@@ -24,7 +24,6 @@ import { NOTE, type Trace } from './trace.js';
 export type HostState = 'down' | 'starting' | 'up' | 'stopping';
 
 const TURN_MIN_US = 5;
-const TURN_MAX_US = 60;
 const FRAME_BYTES_MAX = 64 * 1024 * 1024;
 
 export interface HostEvents {
@@ -124,6 +123,9 @@ export class Host {
   readonly #log = (level: number, event: string, fields?: LogFields): void => {
     if (this.#trace.isVerbose) this.#trace.line(`server: ${event} ${JSON.stringify(fields ?? {})}`);
     if (event === 'database loaded') this.#oracle.loadedSnapshotZxid = snapshotZxid(fields?.snapshot);
+    else if (event === 'snapshot started') this.#oracle.onSnapshotStarted(snapshotZxid(fields?.file));
+    else if (event === 'snapshot written') this.#oracle.onSnapshotEnded(String(fields?.file));
+    else if (event === 'snapshot failed') this.#oracle.onSnapshotEnded(null);
     // Damage is reported at error level; everything else at that level is a surprise, and a fault must explain it.
     if (level < logLevels.error || level >= logLevelOff) return;
     if (event === 'server failed' && this.disk.errorCount > 0) return;
@@ -200,8 +202,9 @@ export class Host {
     this.#isTurnScheduled = true;
     const { withheldTurnChance, withheldTurnMaxUs } = this.#options;
     const isWithheld = !this.isCalm && withheldTurnChance > 0 && this.#prng.chance(withheldTurnChance);
-    this.#later(isWithheld ? this.#prng.below(withheldTurnMaxUs) : this.#prng.between(TURN_MIN_US, TURN_MAX_US), () =>
-      this.#endTurn(),
+    this.#later(
+      isWithheld ? this.#prng.below(withheldTurnMaxUs) : this.#prng.between(TURN_MIN_US, this.#options.turnMaxUs),
+      () => this.#endTurn(),
     );
   }
 

@@ -11,14 +11,17 @@ import { ERROR, OP } from '@zoots/protocol';
 import { DurabilityChecker } from './checkers/durability.js';
 import { readRecords, type TapRecord } from './checkers/log-tap.js';
 import { SessionChecker } from './checkers/sessions.js';
+import { compareSnapshot } from './checkers/snapshot-content.js';
 import { compareState, dataOf } from './checkers/tree-state.js';
 import { fail, hex } from './checkers/violation.js';
 import type { WatchView } from './checkers/watch-view.js';
+import type { DiskImage } from './disk-image.js';
 import { type Logged, Model, type ModelTxn, sessionKey } from './model.js';
 import { expectedRead, isRead, sortLists } from './model-reads.js';
 import { describe, isWrite, type Request } from './request.js';
 import type { DiskWatcher, SimDisk } from './sim-disk.js';
-import type { RunOptions } from './swarm.js';
+import { simGzip } from './sim-gzip.js';
+import { type RunOptions, VERSION_DIR } from './swarm.js';
 import { NOTE, type Trace } from './trace.js';
 
 const LOG_HEADER_BYTES = 16;
@@ -43,15 +46,21 @@ export class Oracle implements DiskWatcher {
   txnCount = 0;
   readonly #trace: Trace;
   readonly #options: RunOptions;
+  readonly #image: DiskImage;
   /** What clients sent and the log has not shown yet, by session and the client's number. */
   readonly #sent = new Map<string, Map<number, Request>>();
   /** Last zxid of each of the two log batches before the one that is written now. */
   #batchEnds: [number, number] = [0, 0];
   #prunedAt = 0;
+  /** Of the snapshot under way; infinity without one. */
+  #snapshotZxid = Number.POSITIVE_INFINITY;
+  #snapshotCount = 0;
+  #comparedCount = 0;
 
   constructor(options: RunOptions, disk: SimDisk, trace: Trace) {
     this.#options = options;
     this.#trace = trace;
+    this.#image = disk.image;
     this.model = new Model(options.core);
     this.durability = new DurabilityChecker(disk.image, options.core.forceSync);
     this.sessions = new SessionChecker(options.core.tickTimeMs, options.expirySlackMs);
@@ -76,8 +85,8 @@ export class Oracle implements DiskWatcher {
   }
 
   #prune(): void {
-    // Quota verdicts look back over two batches.
-    let oldest = this.#batchEnds[0];
+    // Quota verdicts look back over two batches; a snapshot that is being written will be compared.
+    let oldest = Math.min(this.#batchEnds[0], this.#snapshotZxid);
     for (const view of this.views) oldest = Math.min(oldest, view.position - 1);
     this.#prunedAt = this.model.lastZxid;
     this.model.prune(Math.min(oldest, this.durability.durableZxid));
@@ -340,6 +349,26 @@ export class Oracle implements DiskWatcher {
 
   onServerGone(): void {
     this.server = null;
+    this.#snapshotZxid = Number.POSITIVE_INFINITY;
+  }
+
+  onSnapshotStarted(zxid: number): void {
+    this.#snapshotZxid = zxid;
+  }
+
+  /** `name` null: it failed. */
+  onSnapshotEnded(name: string | null): void {
+    const zxid = this.#snapshotZxid;
+    this.#snapshotZxid = Number.POSITIVE_INFINITY;
+    // The first one is written before anything can be compared.
+    if (name === null || this.server === null) return;
+    const path = `${this.#options.core.dataDir}/${VERSION_DIR}/${name}`;
+    const inode = this.#image.names.get(path);
+    if (inode === undefined) fail('snapshot', `${path} is said to be written, and is not there`);
+    // Small ones, of which there are many, are looked at now and then.
+    const isDue = inode.cachedLength > LARGE_SNAPSHOT_BYTES || ++this.#snapshotCount % 4 === 0;
+    if (isDue && this.#comparedCount++ < SNAPSHOTS_COMPARED_MAX)
+      compareSnapshot(path, inode.cached.slice(0, inode.cachedLength), zxid, this.model, simGzip);
   }
 
   get options(): RunOptions {
@@ -347,6 +376,8 @@ export class Oracle implements DiskWatcher {
   }
 }
 
+const SNAPSHOTS_COMPARED_MAX = 40;
+const LARGE_SNAPSHOT_BYTES = 100_000;
 const CANARY_REPLIES = 20;
 const EMPTY = new Uint8Array(0);
 

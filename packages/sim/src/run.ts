@@ -186,6 +186,9 @@ export class Run {
     this.#await('every client to make progress', 10_000 + 4 * maxSessionTimeoutMs, () =>
       this.clients.every((client) => client.progressCount >= PROGRESS_REPLIES && client.state === 'connected'),
     );
+    this.#await('everything asked to be answered', 300_000, () =>
+      this.clients.every((client) => client.outstandingCount <= 1),
+    );
     const server = this.host.server as Server;
     compareState(server, this.oracle.model, 'after healing');
   }

@@ -40,6 +40,8 @@ export interface RunOptions {
   readonly network: NetworkManner;
   readonly disk: DiskManner;
   readonly driftPpm: number;
+  /** Usual time between an input and endTurn, at most. */
+  readonly turnMaxUs: number;
   /** Longest time between an input and endTurn, and the chance that it is drawn. */
   readonly withheldTurnChance: number;
   readonly withheldTurnMaxUs: number;
@@ -51,9 +53,12 @@ export const LOG_DIR = '/log';
 export const VERSION_DIR = 'version-2';
 
 export function drawOptions(seed: number, prng: Prng): RunOptions {
-  const core = drawCore(prng);
+  const drawnCore = drawCore(prng);
   const disk = drawDisk(prng);
-  const habits = drawHabits(prng, core);
+  const habits = drawHabits(prng, drawnCore);
+  // Trees of many bytes are there to have snapshots that take many turns.
+  const isLarge = habits.dataBytesMax >= LARGE_DATA_BYTES;
+  const core = isLarge ? { ...drawnCore, snapCount: prng.pick([3, 10, 30]) } : drawnCore;
   const clientCount = prng.pick([1, 2, 3, 5, 8]);
   const withheldTurnMaxUs = prng.pick([1_000, 20_000, 100_000]);
   return {
@@ -66,11 +71,14 @@ export function drawOptions(seed: number, prng: Prng): RunOptions {
     network: drawNetwork(prng),
     disk,
     driftPpm: prng.pick([0, 0, 200, -200, 20_000]),
+    turnMaxUs: prng.pick([60, 60, 3_000]),
     withheldTurnChance: prng.pick([0, 0.02, 0.3]),
     withheldTurnMaxUs,
     expirySlackMs: 500 + Math.ceil((2 * disk.slowSyncMaxUs + 2 * disk.syncMaxUs + 4 * withheldTurnMaxUs) / 1000),
   };
 }
+
+const LARGE_DATA_BYTES = 10_000;
 
 /** Busy clients get less time: a run is to make some ten thousand requests at most. */
 function chaosMsMax(habits: Habits, clientCount: number): number {

@@ -23,7 +23,10 @@ export function compareState(server: Server, model: Model, when: string): void {
     if (expected === undefined) fail('tree', `${when}, at ${hex(zxid)}: ${path} should not exist`);
     paths.delete(path);
     const real = textOf(server, id);
-    const wanted = textOfVersion(expected, path);
+    const wanted = textOfVersion(expected);
+    const childCount = store.get(id, F.childCount);
+    if (childCount !== expected.childCount)
+      fail('tree', `${when}: ${path} has ${childCount} children, not ${expected.childCount}`);
     if (real !== wanted) fail('tree', `${when}, at ${hex(zxid)}: ${path} is ${real}, not ${wanted}`);
   }
   for (const path of paths) fail('tree', `${when}, at ${hex(zxid)}: ${path} is missing`);
@@ -45,22 +48,25 @@ function textOf(server: Server, id: number): string {
   const start = length > 0 ? store.dataStart(id) : 0;
   const data = length < 0 ? null : length === 0 ? '' : decodeUtf8(store.dataChunk(id), start, start + length);
   const stat = [F.czxid, F.mzxid, F.ctime, F.mtime, F.pzxid].map(long);
-  const counts = [F.version, F.cversion, F.aversion, F.childCount, F.owner, F.owner + 1].map((field) =>
-    store.get(id, field),
-  );
-  return JSON.stringify([data, aclText(acls.listOf(store.get(id, F.acl)) ?? OPEN), stat, counts]);
+  const counts = [F.version, F.cversion, F.aversion, F.owner, F.owner + 1].map((field) => store.get(id, field));
+  return nodeText(data, acls.listOf(store.get(id, F.acl)), stat, counts);
 }
 
-function aclText(acls: readonly Acl[]): string {
-  return acls.map((acl) => `${acl.scheme}:${acl.id}:${acl.perms}`).join(' ');
+/** A znode as one comparable line; `acls` null is the open list. */
+export function nodeText(
+  data: string | null,
+  acls: readonly Acl[] | null,
+  stat: readonly number[],
+  counts: readonly number[],
+): string {
+  const aclText = (acls ?? OPEN).map((acl) => `${acl.scheme}:${acl.id}:${acl.perms}`).join(' ');
+  return JSON.stringify([data, aclText, stat, counts]);
 }
 
-function textOfVersion(node: Version, path: string): string {
+export function textOfVersion(node: Version): string {
   const [high, low] = ownerOf(node);
   const stat = [node.czxid, node.mzxid, node.ctimeMs, node.mtimeMs, node.pzxid];
-  // Apache's root says one child more in persisted form nowhere; counts are plain.
-  const counts = [node.version, node.cversion, node.aversion, node.childCount, high, low];
-  return JSON.stringify([path === '' ? null : node.data, aclText(node.acls), stat, counts]);
+  return nodeText(node.data, node.acls, stat, [node.version, node.cversion, node.aversion, high, low]);
 }
 
 /** The ephemeralOwner as it is kept. */
