@@ -128,7 +128,8 @@ const readsMultiCreate2: ReadonlySet<PeerKind> = new Set(['apache-3.9.5', 'zoots
 const featuresOf = (chain: Chain, at: number): Features => ({
   since35: chain.stages[at] !== 'apache-3.4.14',
   ttl: chain.stages[at] !== 'apache-3.4.14',
-  multiCreate2: chain.stages.slice(at).every((kind) => readsMultiCreate2.has(kind)),
+  // Ours logs such a part as a create, which every version reads.
+  multiCreate2: chain.stages[at] === 'zoots' || chain.stages.slice(at).every((kind) => readsMultiCreate2.has(kind)),
 });
 
 /** The state that travels down a chain. */

@@ -26,6 +26,8 @@ export interface InFlight {
   readonly session: Session | null;
   readonly receivedMs: number;
   readonly frameBytes: number;
+  /** Parts of a multi, by their place, that are logged as create and answered as create2. */
+  readonly create2Parts: ReadonlySet<number> | null;
 }
 
 /** First in, first out, without moving elements at every step. */
@@ -74,6 +76,9 @@ export class Committer {
   readonly #applier: Applier;
   readonly #host: CommitHost;
   readonly #multiResults = new ByteWriter(1024);
+  /** Of the multi being applied. */
+  #create2Parts: ReadonlySet<number> | null = null;
+  #partIndex = 0;
 
   constructor(tree: Tree, applier: Applier, host: CommitHost) {
     this.#tree = tree;
@@ -101,7 +106,11 @@ export class Committer {
     }
     const connection = entry.connection?.state === 'open' ? entry.connection : null;
     const isMulti = entry.op === OP.multi && connection !== null;
-    if (isMulti) this.#multiResults.clear();
+    if (isMulti) {
+      this.#multiResults.clear();
+      this.#create2Parts = entry.create2Parts;
+      this.#partIndex = 0;
+    }
     const problem = this.#applier.apply(bytes, start, end, isMulti ? this.#addMultiResult : null);
     if (problem !== null) {
       this.#host.onUndecodable(entry.zxid, problem);
@@ -148,14 +157,15 @@ export class Committer {
   /** The result of one part, while the tree is as that part left it. */
   readonly #addMultiResult = (part: PartResult, body: { readonly bytes: Uint8Array }): void => {
     const out = this.#multiResults;
+    const index = this.#partIndex++;
     // In a failed multi the parts before the failing one report error entries with code 0.
     if (part.type === OP.error) {
       writeMultiError(out, part.error);
       return;
     }
-    const resultType = RESULT_TYPES.get(part.type) ?? part.type;
-    writeMultiHeader(out, resultType, ERROR.ok);
-    REPLY_BODIES.get(part.type)?.(out, this.#tree, part, body.bytes);
+    const type = this.#create2Parts?.has(index) === true ? OP.create2 : part.type;
+    writeMultiHeader(out, RESULT_TYPES.get(type) ?? type, ERROR.ok);
+    REPLY_BODIES.get(type)?.(out, this.#tree, part, body.bytes);
   };
 }
 

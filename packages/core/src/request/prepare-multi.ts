@@ -57,7 +57,7 @@ function prepareParts(p: Preparer, partCount: number): 'done' | 'failed' | 'malf
     const requestEnd = reader.end;
     const type = partType(reader, headerType, partStart, partEnd);
     const typeAt = entry.length;
-    entry.int32(type);
+    entry.int32(loggedType(type));
     entry.int32(0);
     let code: number = ERROR.runtimeInconsistency;
     if (!failed) {
@@ -65,6 +65,7 @@ function prepareParts(p: Preparer, partCount: number): 'done' | 'failed' | 'malf
       code = (PREPARE_PART.get(type) as (p: Preparer, headerType: number) => number)(p, headerType);
       if (code === ERROR.marshallingError) return 'malformed';
       failed = code !== ERROR.ok;
+      if (type === OP.create2) p.create2Parts.push(i);
     }
     if (code !== ERROR.ok) {
       entry.length = typeAt + 8;
@@ -75,6 +76,14 @@ function prepareParts(p: Preparer, partCount: number): 'done' | 'failed' | 'malf
     reader.reset(reader.bytes, partEnd, requestEnd);
   }
   return failed ? 'failed' : 'done';
+}
+
+/**
+ * A create2 is logged as a create, which makes the same znode: Apache's servers before 3.8.2 pass over a create2 inside a
+ * multi when they replay a log, and lose the znode without a word. Only the reply tells the two apart.
+ */
+function loggedType(type: number): number {
+  return type === OP.create2 ? OP.create : type;
 }
 
 /** Number of parts, or -1 if some part cannot be decoded. Leaves the reader anywhere. */

@@ -44,6 +44,8 @@ export class Preparer {
   readonly aclScratch = new ByteWriter(256);
   /** Created by the multi in hand, for sessions to forget if it fails. */
   readonly createdEphemerals: number[] = [];
+  /** Which parts of the multi in hand asked for create2, by their place: they are logged as create. */
+  readonly create2Parts: number[] = [];
 
   constructor(tree: Tree, overlay: Overlay, aclChecker: AclChecker, rules: PrepareRules) {
     this.tree = tree;
@@ -74,6 +76,7 @@ export class Preparer {
     this.timeMs = timeMs;
     this.reader.reset(bytes, start, end);
     this.createdEphemerals.length = 0;
+    this.create2Parts.length = 0;
     const entry = batch.openEntry();
     this.entry = entry;
     const entryStart = entry.length;

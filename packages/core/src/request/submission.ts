@@ -72,9 +72,19 @@ export class Submission {
     const zxid = ++this.preparedZxid;
     const { nowMs, wallMs } = this.#time;
     this.#preparer.prepare(this.#log.batch, op, requester, xid, zxid, wallMs, bytes, start, end);
+    const { create2Parts } = this.#preparer;
     const frameBytes = end - start;
     this.#flow.enter(frameBytes);
-    this.#window.push({ zxid, op, xid, connection, session, receivedMs: nowMs, frameBytes });
+    this.#window.push({
+      zxid,
+      op,
+      xid,
+      connection,
+      session,
+      receivedMs: nowMs,
+      frameBytes,
+      create2Parts: create2Parts.length === 0 ? null : new Set(create2Parts),
+    });
     if (session !== null) session.lastWriteZxid = zxid;
     if (connection !== null) connection.pendingWrites++;
   }
