@@ -77,6 +77,9 @@ export interface CoreConfig {
   readonly trustEmptySnapshot: boolean;
   readonly dbAutocreate: boolean;
   readonly allowLogGaps?: boolean;
+  /** Limits of limits.ts that the simulator makes tiny; the server leaves them out. */
+  readonly framesPerTurnMax?: number;
+  readonly snapshotSliceBytes?: number;
   readonly extendedTypesEnabled: boolean;
   readonly emulate353TtlNodes: boolean;
   readonly digestEnabled: boolean;

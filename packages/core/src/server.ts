@@ -353,7 +353,8 @@ export class Server {
   }
 
   #process(connection: Connection): void {
-    if (!this.#intake.process(connection, FRAMES_PER_TURN_MAX) || connection.isBacklogged) return;
+    const framesMax = this.config.framesPerTurnMax ?? FRAMES_PER_TURN_MAX;
+    if (!this.#intake.process(connection, framesMax) || connection.isBacklogged) return;
     connection.isBacklogged = true;
     this.#backlog.push(connection);
   }

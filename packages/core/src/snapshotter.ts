@@ -111,7 +111,7 @@ export class Snapshotter {
       return;
     }
     if (writer.backlogBytes >= SNAPSHOT_BACKLOG_BYTES_MAX) return;
-    const isComplete = walk.step(SNAPSHOT_SLICE_BYTES);
+    const isComplete = walk.step(this.#config.snapshotSliceBytes ?? SNAPSHOT_SLICE_BYTES);
     writer.pump();
     if (!isComplete) return;
     walk.end();
