@@ -6,7 +6,7 @@ import type { Prng } from '@zoots/base';
 import type { CoreConfig } from '@zoots/core';
 import type { DiskManner } from './sim-disk.js';
 import type { NetworkManner } from './sim-network.js';
-import { drawHabits, type Habits } from './workload.js';
+import { drawHabits, type Habits, LARGE_DATA_BYTES } from './workload.js';
 
 /** What goes wrong in the run, and how often; rates are per simulated second. */
 export interface FaultOptions {
@@ -57,7 +57,7 @@ export function drawOptions(seed: number, prng: Prng): RunOptions {
   const disk = drawDisk(prng);
   const habits = drawHabits(prng, drawnCore);
   // Trees of many bytes are there to have snapshots that take many turns.
-  const isLarge = habits.dataBytesMax >= LARGE_DATA_BYTES;
+  const isLarge = habits.largeDataChance > 0;
   const core = isLarge ? { ...drawnCore, snapCount: prng.pick([3, 10, 30]) } : drawnCore;
   const clientCount = prng.pick([1, 2, 3, 5, 8]);
   const withheldTurnMaxUs = prng.pick([1_000, 20_000, 100_000]);
@@ -78,13 +78,14 @@ export function drawOptions(seed: number, prng: Prng): RunOptions {
   };
 }
 
-const LARGE_DATA_BYTES = 10_000;
-
 /** Busy clients get less time: a run is to make some ten thousand requests at most. */
 function chaosMsMax(habits: Habits, clientCount: number): number {
   const gapUs = (habits.gapMinUs + habits.gapMaxUs) / 2;
   const perSecond = (clientCount * ((habits.burstMax + 1) / 2) * 1e6) / gapUs;
-  const requests = Math.min(REQUESTS_PER_RUN, BYTES_PER_RUN / habits.dataBytesMax);
+  const requests = Math.min(
+    REQUESTS_PER_RUN,
+    BYTES_PER_RUN / (habits.dataBytesMax + habits.largeDataChance * LARGE_DATA_BYTES),
+  );
   return Math.max(1_000, Math.floor((requests * 1000) / perSecond));
 }
 
@@ -132,6 +133,8 @@ function drawCore(prng: Prng): CoreConfig {
     forceSync: !prng.chance(0.05),
     snapshotCompression: prng.pick(['none', 'none', 'snappy', 'gz']),
     serializeLastProcessedZxid: prng.chance(0.7),
+    snapshotSliceBytes: prng.pick([1, 500, 5_000, 131_072]),
+    framesPerTurnMax: prng.pick([1, 10, 1_000]),
     trustEmptySnapshot: false,
     dbAutocreate: true,
     extendedTypesEnabled: prng.chance(0.5),

@@ -20,6 +20,8 @@ export interface Habits {
   readonly names: readonly string[];
   readonly depthMax: number;
   readonly dataBytesMax: number;
+  /** Chance of data so large that a tree of a few such znodes takes a snapshot many turns. */
+  readonly largeDataChance: number;
   readonly aclChance: number;
   readonly watchChance: number;
   readonly malformedChance: number;
@@ -29,6 +31,8 @@ export interface Habits {
   /** A request that nobody knows closes the connection. */
   readonly unknownOpChance: number;
 }
+
+export const LARGE_DATA_BYTES = 400_000;
 
 export const USERS: readonly string[] = ['ann:secret', 'bob:hush', 'cem:quiet'];
 
@@ -45,8 +49,8 @@ export function drawHabits(prng: Prng, core: CoreConfig): Habits {
     weights: KINDS.map((kind) => kind.weight * prng.pick([0, 1, 1, 1, 4])),
     names: NAMES.slice(0, prng.pick([2, 4, 8])),
     depthMax: prng.pick([1, 2, 3]),
-    // The large ones make trees that a snapshot cannot write in one slice.
-    dataBytesMax: prng.pick([10, 100, 100, 2_000, 40_000]),
+    dataBytesMax: prng.pick([10, 100, 100, 2_000]),
+    largeDataChance: prng.pick([0, 0, 0, 0, 0.04]),
     aclChance: prng.pick([0, 0.05, 0.3]),
     watchChance: prng.pick([0, 0.1, 0.6]),
     malformedChance: prng.pick([0, 0.01]),
@@ -121,7 +125,8 @@ export class Workload {
     const { prng, habits } = this;
     if (prng.chance(0.05)) return prng.pick([null, '']);
     const value = `${this.#label}.${++this.#valueCount}.`;
-    return value.padEnd(prng.below(habits.dataBytesMax), 'x');
+    const isLarge = prng.chance(habits.largeDataChance);
+    return value.padEnd(prng.below(isLarge ? LARGE_DATA_BYTES : habits.dataBytesMax), 'x');
   }
 
   version(path: string): number {
