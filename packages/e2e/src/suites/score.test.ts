@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
-import { servers, suites, suitesDir } from './catalog.js';
 import type { TestResult } from './results.js';
 import { type Expected, excludedTests, readExpected, scoreResults } from './score.js';
 
@@ -59,18 +58,4 @@ test('an expected file that makes no sense is refused with its name', (context) 
   assert.throws(reading({ excluded: [{ test: 'plain', needs: 'TLS', reason: '' }] }), /without a reason/);
   assert.throws(reading({ flaky: [{ test: 'gone', reason: 'x' }] }), /gone flaky, which is not among/);
   assert.throws(reading({ flaky: [{ test: 'plain', reason: '' }] }), /without a reason/);
-});
-
-test('every suite has its expected file, and zoots is excused only from what needs an ensemble, TLS, SASL or Kerberos', () => {
-  const excludedCounts = suites.map(({ name }) => {
-    const list = readExpected(join(suitesDir, 'expected', `${name}.json`));
-    return [name, list.tests.length, excludedTests(list, servers.zoots?.lacks ?? []).length];
-  });
-  assert.deepEqual(excludedCounts, [
-    ['kazoo', 493, 14],
-    ['c-mt', 88, 12],
-    ['c-st', 48, 0],
-    ['go', 79, 7],
-    ['npm', 14, 0],
-  ]);
 });
