@@ -70,6 +70,8 @@ export class Client implements Endpoint {
   #isHalfClosed = false;
   #heardUs = 0;
   #sentUs = 0;
+  /** Asks for nothing by itself: a scenario says what. */
+  isScripted = false;
   /** Stops asking for things (the run ends). */
   isQuiet = false;
   /** After the run's end: close the session, or just vanish. */
@@ -359,7 +361,7 @@ export class Client implements Endpoint {
   #work(): void {
     if (this.state !== 'connected' || this.#isHalfClosed) return;
     const { pipelineMax, burstMax } = this.#workload.habits;
-    if (!this.#isPaused) {
+    if (!this.#isPaused && !this.isScripted) {
       const room = this.isQuiet
         ? 1 - this.#outstanding.length
         : Math.min(pipelineMax - this.#outstanding.length, this.#prng.between(1, burstMax));
@@ -369,6 +371,12 @@ export class Client implements Endpoint {
       if (!this.isQuiet && this.#prng.chance(0.001 * this.#world.halfCloseChance)) this.#halfClose();
     }
     this.#scheduleWork();
+  }
+
+  /** Sends these at once, in one write. */
+  ask(...requests: Request[]): void {
+    for (const request of requests) this.#send(request);
+    this.#flush();
   }
 
   #closeSession(): void {

@@ -12,6 +12,7 @@ import { NOTE } from './trace.js';
 const SECOND_US = 1_000_000;
 const DOWN_MIN_US = 1_000;
 const DOWN_MAX_US = 400_000;
+const CALM_DELAY_MAX_US = 2_000;
 const WINDOW_MAX_US = 300_000;
 
 export class FaultInjector implements HostEvents {
@@ -46,11 +47,15 @@ export class FaultInjector implements HostEvents {
   stop(): void {
     this.#isActive = false;
     this.#mendDisk();
-    const { network, disk } = this.#run.options;
+    // A network and a disk on which even the shortest session timeout can be kept.
+    const { network } = this.#run.options;
+    const { manner } = this.#run.disk;
     network.stallChance = 0;
-    this.#run.disk.manner.slowSyncChance = 0;
+    network.delayMaxUs = Math.min(network.delayMaxUs, CALM_DELAY_MAX_US);
+    manner.slowSyncChance = 0;
+    manner.opMaxUs = Math.min(manner.opMaxUs, CALM_DELAY_MAX_US);
+    manner.syncMaxUs = Math.min(manner.syncMaxUs, CALM_DELAY_MAX_US);
     this.#run.host.isCalm = true;
-    void disk;
     for (const link of this.#run.links) {
       link.up.unstall();
       link.down.unstall();

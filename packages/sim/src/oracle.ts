@@ -72,6 +72,7 @@ export class Oracle implements DiskWatcher {
     // Before the server serves, it is recovery that writes: what was there already.
     if (this.server === null || !path.includes('/log.') || position < LOG_HEADER_BYTES) return;
     const records = readRecords(bytes, start, end, position);
+    if (records.length === 0) return;
     for (const record of records) {
       this.durability.onLogged(path, record);
       this.#onRecord(record);

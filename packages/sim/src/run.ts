@@ -181,13 +181,13 @@ export class Run {
   }
 
   #demandProgress(): void {
+    this.#await('everything asked to be answered', 300_000, () =>
+      this.clients.every((client) => client.outstandingCount <= 1),
+    );
     for (const client of this.clients) client.progressCount = 0;
     const { maxSessionTimeoutMs } = this.options.core;
     this.#await('every client to make progress', 10_000 + 4 * maxSessionTimeoutMs, () =>
       this.clients.every((client) => client.progressCount >= PROGRESS_REPLIES && client.state === 'connected'),
-    );
-    this.#await('everything asked to be answered', 300_000, () =>
-      this.clients.every((client) => client.outstandingCount <= 1),
     );
     const server = this.host.server as Server;
     compareState(server, this.oracle.model, 'after healing');

@@ -33,6 +33,8 @@ const RECORD_END = 0x42;
 /** The records in one write at `position`. */
 export function readRecords(bytes: Uint8Array, start: number, end: number, position: number): TapRecord[] {
   const records: TapRecord[] = [];
+  // Room for later records, filled with zeros.
+  if (isZero(bytes, start, end)) return records;
   const reader = new ByteReader(bytes, start, end);
   let at = start;
   while (at < end) {
@@ -47,6 +49,11 @@ export function readRecords(bytes: Uint8Array, start: number, end: number, posit
     at = entryEnd + 1;
   }
   return records;
+}
+
+function isZero(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if (bytes[i] !== 0) return false;
+  return true;
 }
 
 function readEntry(reader: ByteReader, start: number, end: number): TapRecord {
