@@ -30,6 +30,8 @@ export class Inode {
   /** Sectors that the platter may not have, with the number of the write that touched them last. */
   readonly #dirty = new Map<number, number>();
   #version = 0;
+  /** The cache shows something that the platter lost. */
+  #isDeceived = false;
   #lastWriteStart = 0;
   #lastWriteEnd = 0;
 
@@ -108,16 +110,19 @@ export class Inode {
       if (this.#dirty.get(index) === version) this.#dirty.delete(index);
     }
     if (prng.chance(0.5)) this.#setDurableLength(capture.lengthBytes);
-    if (!keepsPages) this.#readBack();
+    if (keepsPages) this.#isDeceived = true;
+    else this.#readBack();
   }
 
   #readBack(): void {
     this.cached = this.durable.slice();
     this.cachedLength = this.durableLength;
     this.#dirty.clear();
+    this.#isDeceived = false;
   }
 
   powerCut(prng: Prng, keepChance: number, isTorn: boolean): void {
+    if (this.isClean && !this.#isDeceived) return;
     const capture = this.beginSync();
     const cut = isTorn ? prng.between(this.#lastWriteStart, this.#lastWriteEnd) : -1;
     for (const { index, bytes } of capture.sectors) {
@@ -230,11 +235,11 @@ export class DiskImage {
     }
   }
 
-  /** Everything is on the platter: a machine that was left alone, or shut down in order. */
-  settle(): void {
-    for (const inode of this.names.values()) inode.endSync(inode.beginSync());
-    this.#durableNames = new Map(this.names);
-    this.#changes = [];
+  /** Of all files, as the cache has them. */
+  get totalBytes(): number {
+    let sum = 0;
+    for (const inode of this.names.values()) sum += inode.cachedLength;
+    return sum;
   }
 }
 

@@ -11,7 +11,6 @@ import { NOTE } from './trace.js';
 
 const SECOND_US = 1_000_000;
 const DOWN_MIN_US = 1_000;
-const DOWN_MAX_US = 400_000;
 const CALM_DELAY_MAX_US = 2_000;
 const WINDOW_MAX_US = 300_000;
 
@@ -22,11 +21,13 @@ export class FaultInjector implements HostEvents {
   #isActive = true;
   /** The bit that was flipped before the server was started; undone if it refuses to start. */
   #flip: Flip | null = null;
-  #hadDiskError = false;
+  /** A server that is down most of a short run has little to lose. */
+  readonly #downMaxUs: number;
 
   constructor(run: Run, prng: Prng) {
     this.#run = run;
     this.#prng = prng;
+    this.#downMaxUs = run.options.chaosMs * 40;
   }
 
   start(): void {
@@ -90,7 +91,7 @@ export class FaultInjector implements HostEvents {
   onDown(problem: string | null): void {
     const { disk } = this.#run;
     if (problem !== null) this.#explain(problem);
-    if (this.#hadDiskError || disk.errorCount > 0) this.#rebootAfterError();
+    if (disk.errorCount > 0) this.#rebootAfterError();
     this.#startLater();
   }
 
@@ -114,13 +115,12 @@ export class FaultInjector implements HostEvents {
     const { disk } = this.#run;
     this.#mendDisk();
     disk.errorCount = 0;
-    this.#hadDiskError = false;
     if (!disk.manner.keepsFailedPages) disk.powerCut(false);
   }
 
   #startLater(): void {
     const { host, simulator } = this.#run;
-    simulator.after(this.#prng.between(DOWN_MIN_US, DOWN_MAX_US), () => {
+    simulator.after(this.#prng.between(DOWN_MIN_US, this.#downMaxUs), () => {
       if (host.state !== 'down') return;
       this.#maybeRot();
       host.start();

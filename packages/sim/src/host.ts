@@ -24,6 +24,7 @@ import { NOTE, type Trace } from './trace.js';
 export type HostState = 'down' | 'starting' | 'up' | 'stopping';
 
 const TURN_MIN_US = 5;
+const DISK_BYTES_MAX = 32 * 1024 * 1024;
 const FRAME_BYTES_MAX = 64 * 1024 * 1024;
 
 export interface HostEvents {
@@ -124,13 +125,19 @@ export class Host {
     if (this.#trace.isVerbose) this.#trace.line(`server: ${event} ${JSON.stringify(fields ?? {})}`);
     if (event === 'database loaded') this.#oracle.loadedSnapshotZxid = snapshotZxid(fields?.snapshot);
     else if (event === 'snapshot started') this.#oracle.onSnapshotStarted(snapshotZxid(fields?.file));
-    else if (event === 'snapshot written') this.#oracle.onSnapshotEnded(String(fields?.file));
+    else if (event === 'snapshot written') this.#onSnapshotWritten(String(fields?.file));
     else if (event === 'snapshot failed') this.#oracle.onSnapshotEnded(null);
     // Damage is reported at error level; everything else at that level is a surprise, and a fault must explain it.
     if (level < logLevels.error || level >= logLevelOff) return;
     if (event === 'server failed' && this.disk.errorCount > 0) return;
     fail('log level', `the server logged an error: ${event} ${JSON.stringify(fields ?? {})}`);
   };
+
+  #onSnapshotWritten(name: string): void {
+    this.#oracle.onSnapshotEnded(name);
+    // The disk is our memory: it must not grow without end.
+    if (this.disk.image.totalBytes > DISK_BYTES_MAX) this.#later(0, () => this.purge());
+  }
 
   #onServing(server: Server): void {
     this.state = 'up';

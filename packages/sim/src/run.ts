@@ -44,7 +44,6 @@ export interface RunSettings {
   readonly adjust?: (options: RunOptions) => RunOptions;
 }
 
-const REPLIES_PER_CHAOS_MAX = 15_000;
 /** Progress that each client must make when all is well again. */
 const PROGRESS_REPLIES = 5;
 
@@ -149,7 +148,7 @@ export class Run {
   /** Until the time is up, or so much has been done that the rest would only take long. */
   #chaos(): void {
     const endUs = this.options.chaosMs * 1000;
-    while (this.simulator.nowUs < endUs && this.oracle.replyCount < REPLIES_PER_CHAOS_MAX) {
+    while (this.simulator.nowUs < endUs && this.oracle.replyCount < this.options.repliesMax) {
       this.simulator.runUntil(Math.min(endUs, this.simulator.nowUs + 1_000));
     }
   }

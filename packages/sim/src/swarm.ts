@@ -33,6 +33,8 @@ export interface FaultOptions {
 export interface RunOptions {
   readonly seed: number;
   readonly chaosMs: number;
+  /** Chaos ends when so many replies have come. */
+  readonly repliesMax: number;
   readonly clientCount: number;
   readonly core: CoreConfig;
   readonly habits: Habits;
@@ -55,19 +57,22 @@ export const VERSION_DIR = 'version-2';
 export function drawOptions(seed: number, prng: Prng): RunOptions {
   const drawnCore = drawCore(prng);
   const disk = drawDisk(prng);
-  const habits = drawHabits(prng, drawnCore);
+  const drawnHabits = drawHabits(prng, drawnCore);
   // Trees of many bytes are there to have snapshots that take many turns.
-  const isLarge = habits.largeDataChance > 0;
-  const core = isLarge ? { ...drawnCore, snapCount: prng.pick([3, 10, 30]) } : drawnCore;
+  const isLarge = drawnHabits.largeDataChance > 0;
+  const core = isLarge ? { ...drawnCore, snapCount: prng.pick([10, 30, 100]) } : drawnCore;
+  const habits = isLarge ? { ...drawnHabits, pipelineMax: Math.min(drawnHabits.pipelineMax, 30) } : drawnHabits;
   const clientCount = prng.pick([1, 2, 3, 5, 8]);
   const withheldTurnMaxUs = prng.pick([1_000, 20_000, 100_000]);
+  const chaosMs = Math.min(prng.between(3_000, 15_000), chaosMsMax(habits, clientCount));
   return {
     seed,
-    chaosMs: Math.min(prng.between(3_000, 15_000), chaosMsMax(habits, clientCount)),
+    chaosMs,
+    repliesMax: Math.floor(1.2 * requestsMax(habits)),
     clientCount,
     core,
     habits,
-    faults: drawFaults(prng, core),
+    faults: drawFaults(prng, core, chaosMs),
     network: drawNetwork(prng),
     disk,
     driftPpm: prng.pick([0, 0, 200, -200, 20_000]),
@@ -82,11 +87,13 @@ export function drawOptions(seed: number, prng: Prng): RunOptions {
 function chaosMsMax(habits: Habits, clientCount: number): number {
   const gapUs = (habits.gapMinUs + habits.gapMaxUs) / 2;
   const perSecond = (clientCount * ((habits.burstMax + 1) / 2) * 1e6) / gapUs;
-  const requests = Math.min(
-    REQUESTS_PER_RUN,
-    BYTES_PER_RUN / (habits.dataBytesMax + habits.largeDataChance * LARGE_DATA_BYTES),
-  );
-  return Math.max(1_000, Math.floor((requests * 1000) / perSecond));
+  return Math.max(500, Math.floor((requestsMax(habits) * 1000) / perSecond));
+}
+
+/** How many requests the run is worth. */
+function requestsMax(habits: Habits): number {
+  const bytes = habits.dataBytesMax + habits.largeDataChance * LARGE_DATA_BYTES;
+  return Math.floor(Math.min(REQUESTS_PER_RUN, BYTES_PER_RUN / bytes));
 }
 
 const REQUESTS_PER_RUN = 12_000;
@@ -188,26 +195,26 @@ function drawDisk(prng: Prng): DiskManner {
   };
 }
 
-/** Each kind of fault is on in some seeds only. */
-function drawFaults(prng: Prng, core: CoreConfig): FaultOptions {
-  const maybe = (chance: number, low: number, high: number): number =>
-    prng.chance(chance) ? low + (high - low) * (prng.below(1000) / 1000) : 0;
+/** Each kind of fault is on in some seeds only, and then happens a few times. */
+function drawFaults(prng: Prng, core: CoreConfig, chaosMs: number): FaultOptions {
+  const perRun = (chance: number, countMax: number): number =>
+    prng.chance(chance) ? ((0.3 + (countMax * prng.below(1000)) / 1000) * 1000) / chaosMs : 0;
   return {
-    killRate: maybe(0.5, 0.05, 0.6),
+    killRate: perRun(0.5, 6),
     // Without forceSync nothing is promised across a power cut.
-    powerCutRate: core.forceSync ? maybe(0.6, 0.05, 0.6) : 0,
-    cleanStopRate: maybe(0.3, 0.05, 0.3),
+    powerCutRate: core.forceSync ? perRun(0.6, 6) : 0,
+    cleanStopRate: perRun(0.3, 3),
     tears: prng.chance(0.5),
     crashesDuringStart: prng.chance(0.3),
-    connectionResetRate: maybe(0.5, 0.05, 1),
+    connectionResetRate: perRun(0.5, 10),
     halfOpenChance: prng.pick([0, 0, 0.5]),
-    stallRate: maybe(0.3, 0.05, 0.5),
-    diskFullRate: core.forceSync ? maybe(0.2, 0.05, 0.3) : 0,
-    diskErrorRate: core.forceSync ? maybe(0.25, 0.05, 0.3) : 0,
+    stallRate: perRun(0.3, 5),
+    diskFullRate: core.forceSync ? perRun(0.2, 3) : 0,
+    diskErrorRate: core.forceSync ? perRun(0.25, 4) : 0,
     bitRotChance: core.forceSync ? prng.pick([0, 0, 0.5]) : 0,
-    wallJumpRate: maybe(0.2, 0.05, 0.5),
-    purgeRate: maybe(0.3, 0.05, 0.5),
-    clientPauseRate: maybe(0.4, 0.05, 0.5),
+    wallJumpRate: perRun(0.2, 4),
+    purgeRate: perRun(0.3, 5),
+    clientPauseRate: perRun(0.4, 4),
     halfCloseChance: prng.pick([0, 0.5]),
   };
 }
