@@ -133,6 +133,8 @@ test('a file is durable, header and name, before its first record is written', (
     `write ${path}`,
     `syncDirectory ${DIRECTORY}`,
     `truncate ${path}`,
+    // Zeros ahead of the records, then the records.
+    `write ${path}`,
     `write ${path}`,
   ]);
   assert.equal(events.durable.length, 1);

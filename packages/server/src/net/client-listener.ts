@@ -11,12 +11,13 @@ export interface ListenOptions {
   readonly port: number;
   /** Null: every address, IPv4 and IPv6. */
   readonly host: string | null;
-  /** -1: the default of 50. */
+  /** -1: a default. */
   readonly backlog: number;
   readonly keepAlive: boolean;
 }
 
-const BACKLOG_DEFAULT = 50;
+/** Java's default of 50 overflows when a few hundred clients reconnect at once, and each then waits for seconds. */
+const BACKLOG_DEFAULT = 1024;
 /** A socket that was told to close and whose peer takes nothing is destroyed after this. */
 const LINGER_MS = 5_000;
 
