@@ -179,7 +179,6 @@ export class Server {
     this.#loader.dropOrphans();
     this.#overlay.reset();
     this.#submission.preparedZxid = Math.max(this.tree.lastProcessedZxid, 0);
-    this.sessions.touchAll(this.nowMs);
     this.snapshotter.onRecovered(result.txnCount);
     for (const repair of result.repairs) this.#ports.logger.log(logLevels.warn, 'repaired', { what: repair });
     this.#ports.logger.log(logLevels.info, 'database loaded', {
@@ -206,6 +205,8 @@ export class Server {
   #serve(): void {
     this.openTurn();
     this.state = 'serving';
+    // Not before: the first snapshot may have taken longer than a session's timeout.
+    this.sessions.touchAll(this.nowMs);
     this.#expiry.start();
   }
 
