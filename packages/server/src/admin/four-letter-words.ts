@@ -10,14 +10,7 @@ import type { ServerConfig } from '../config/server-config.js';
 import { fullVersion } from '../version.js';
 import { directorySizeBytes, environmentLines } from './host-facts.js';
 import { monitorValues } from './monitor.js';
-
-export interface WordContext {
-  readonly server: Server;
-  readonly config: ServerConfig;
-  /** The port that is really bound. */
-  readonly clientPort: number;
-  readonly startedMs: number;
-}
+import { javaDouble, type WordContext } from './word-context.js';
 
 interface WordRow {
   /** Also answered while the server does not serve. */
@@ -71,12 +64,6 @@ function isAllowed(config: ServerConfig, word: string): boolean {
 }
 
 // ---- srvr, stat ----
-
-/** A Java double: at most four decimals, at least one. */
-export function javaDouble(value: number): string {
-  const rounded = Math.round(value * 10_000) / 10_000;
-  return Number.isInteger(rounded) ? `${rounded}.0` : String(rounded);
-}
 
 function average(total: number, count: number): number {
   return count === 0 ? 0 : total / count;

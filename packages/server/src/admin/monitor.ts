@@ -3,8 +3,8 @@
  * event loop and is left out rather than shown as zero.
  */
 import { fullVersion } from '../version.js';
-import { javaDouble, type WordContext } from './four-letter-words.js';
 import { fileDescriptors } from './host-facts.js';
+import { javaDouble, type WordContext } from './word-context.js';
 
 export function monitorValues(context: WordContext): (readonly [string, string])[] {
   const { server } = context;
