@@ -12,8 +12,8 @@
  * | disk full | as a failed write; after room is made it starts |
  * | one flipped bit in a file, before a start | the exact state, or a refusal that names the file; never a state with a loss |
  *
- * Outside the budget: two flipped bits at once; a flipped bit in what a crash left of the last batch (it cannot be told from
- * a torn write, and the durable mark says where that begins); power cuts with forceSync=no; files removed by others.
+ * Outside the budget: two flipped bits at once; power cuts with forceSync=no; a torn sector in the middle of a write whose
+ * later sectors arrived; files removed by others.
  */
 import type { Prng } from '@zoots/base';
 import type { DiskImage, Inode } from './disk-image.js';
@@ -23,31 +23,22 @@ export interface Flip {
   undo(): void;
 }
 
-const LOG_HEADER_BYTES = 16;
-const MARK_OFFSET = 8;
-const MARK_END = 16;
-const MARK_TAG = 0x5a4f;
-
-/** Flips one bit somewhere that the budget allows; null if there is no such place. */
+/** Flips one bit in a log or snapshot, in what is written there; null if there is nothing to flip. */
 export function flipForBudget(image: DiskImage, prng: Prng): Flip | null {
   const paths = [...image.names.keys()].filter((path) => /\/(log|snapshot)\./.test(path)).sort();
   if (paths.length === 0) return null;
   const path = prng.pick(paths);
   const inode = image.names.get(path) as Inode;
-  const end = path.includes('/log.') ? flippableEnd(inode) : inode.cachedLength;
-  if (end <= 0 || !inode.isClean) return null;
+  const end = writtenEnd(inode);
+  if (end === 0 || !inode.isClean) return null;
   const offset = prng.below(end);
-  if (path.includes('/log.') && offset >= MARK_OFFSET && offset < MARK_END) return null;
   const bit = prng.below(8);
   inode.flipBit(offset, bit);
   return { where: `${path} at ${offset}, bit ${bit}`, undo: () => inode.flipBit(offset, bit) };
 }
 
-/** Up to the durable mark; a finished log, which has none, up to its last byte that is not zero. */
-function flippableEnd(inode: Inode): number {
-  const view = new DataView(inode.cached.buffer, inode.cached.byteOffset, inode.cached.byteLength);
-  if (inode.cachedLength < LOG_HEADER_BYTES) return 0;
-  if (view.getUint16(MARK_OFFSET) === MARK_TAG) return view.getUint32(MARK_OFFSET + 4);
+/** Behind the last byte that is not zero. */
+function writtenEnd(inode: Inode): number {
   let end = inode.cachedLength;
   while (end > 0 && inode.cached[end - 1] === 0) end--;
   return end;

@@ -11,6 +11,8 @@ import { DiskImage, type Inode, type SyncCapture } from './disk-image.js';
 import type { Simulator } from './simulator.js';
 import { NOTE, type Trace } from './trace.js';
 
+const PAGE_BYTES = 4096;
+
 /** How the disk behaves; the run's faults change it. */
 export interface DiskManner {
   opMinUs: number;
@@ -79,9 +81,16 @@ export class SimDisk implements Disk {
   kill(): void {
     this.#generation++;
     for (const { inode, position, bytes, start, end } of this.#pendingWrites) {
-      if (this.#prng.chance(0.5)) inode.write(position, bytes, start, this.#prng.between(start, end));
+      if (this.#prng.chance(0.5)) inode.write(position, bytes, start, this.#cutAtPage(position, start, end));
     }
     this.#pendingWrites.clear();
+  }
+
+  /** A write that is interrupted ends with a page: the kernel copies each page whole. */
+  #cutAtPage(position: number, start: number, end: number): number {
+    const cut = this.#prng.between(start, end);
+    const pageEnd = Math.ceil((position + cut - start) / PAGE_BYTES) * PAGE_BYTES;
+    return Math.min(end, start + pageEnd - position);
   }
 
   powerCut(isTorn: boolean): void {

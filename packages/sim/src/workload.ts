@@ -245,13 +245,21 @@ function makeQuota(workload: Workload): Request {
   const limits = `${base}/zookeeper_limits`;
   const text = (): string =>
     `count=${prng.between(-1, 9)},bytes=${prng.between(-1, 999)}=;byteHardLimit=${prng.pick([-1, 50, 500, 5_000])};countHardLimit=${prng.pick([-1, 2, 5, 20])}`;
+  const stats = `${base}/zookeeper_stats`;
+  const whole = (): Request[] => [
+    makeRequest(OP.create, { path: base, data: '' }),
+    makeRequest(OP.create, { path: limits, data: text() }),
+    makeRequest(OP.create, { path: stats, data: 'count=0,bytes=0' }),
+  ];
   const makes: (() => Request)[] = [
+    () => makeRequest(OP.multi, { parts: whole() }),
+    () => makeRequest(OP.multi, { parts: whole() }),
     () => makeRequest(OP.create, { path: base, data: '' }),
     () => makeRequest(OP.create, { path: limits, data: text() }),
-    () => makeRequest(OP.create, { path: `${base}/zookeeper_stats`, data: 'count=0,bytes=0' }),
+    () => makeRequest(OP.create, { path: stats, data: 'count=0,bytes=0' }),
     () => makeRequest(OP.setData, { path: limits, data: text() }),
-    () => makeRequest(OP.getData, { path: `${base}/zookeeper_stats` }),
-    () => makeRequest(OP.delete, { path: prng.pick([limits, `${base}/zookeeper_stats`, base]) }),
+    () => makeRequest(OP.getData, { path: stats }),
+    () => makeRequest(OP.delete, { path: prng.pick([limits, stats, base]) }),
   ];
   return prng.pick(makes)();
 }
@@ -280,7 +288,7 @@ const KINDS: readonly Kind[] = [
       return makeRequest(OP.setACL, { path: path === '/' ? '/a' : path, acls, version });
     },
   },
-  { weight: 10, make: makeQuota },
+  { weight: 16, make: makeQuota },
   { weight: 2, make: () => makeRequest(OP.reconfig, { path: 'server.1=x', data: 'y' }) },
   { weight: 60, make: reading(OP.getData) },
   { weight: 40, make: reading(OP.exists) },

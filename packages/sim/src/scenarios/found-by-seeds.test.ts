@@ -114,3 +114,21 @@ test('what a killed server left in the page cache alone is made durable before i
   world.awaitServer();
   assert.ok(world.server.tree.lastProcessedZxid >= zxid);
 });
+
+test('seed 30148: sessions have their full timeout from when the server serves, however long its first snapshot took', () => {
+  const world = new ScriptedWorld();
+  const client = world.client(1);
+  const { sessionHigh, sessionLow } = client;
+  client.ask(create('/mine', { flags: EPHEMERAL }));
+  world.pass(50);
+  world.run.host.kill();
+  // The only snapshot is damaged: recovery goes by the log, and writes a new one before anything is served.
+  world.run.disk.image.names.get('/data/version-2/snapshot.0')?.flipBit(40, 0);
+  world.slowDown(15_000);
+  world.pass(50_000);
+  assert.equal(world.run.host.state, 'up');
+  world.slowDown(1);
+  world.pass(500);
+  assert.deepEqual([client.sessionHigh, client.sessionLow], [sessionHigh, sessionLow], 'the session was lost');
+  assert.ok(world.run.oracle.model.now('/mine') !== undefined);
+});
