@@ -69,7 +69,7 @@ test('seed 47: a snapshot whose last sync fails is given up, and the server goes
 });
 
 test('seed 174: a container that was emptied and made anew as a plain znode stays', () => {
-  const container = { checkIntervalMs: 200, maxPerMinute: 60, maxNeverUsedIntervalMs: 0 };
+  const container = { checkIntervalMs: 5_000, maxPerMinute: 60, maxNeverUsedIntervalMs: 0 };
   const world = new ScriptedWorld({ core: { container } });
   const client = world.client(1);
   const makeContainer = (path: string): Request => makeRequest(OP.createContainer, { path, data: '', flags: 4 });
