@@ -209,7 +209,13 @@ export async function makeSubject(options: DamageOptions, port: number): Promise
   for (const name of readdirSync(directory)) if (!/^(log|snapshot)\./.test(name)) rmSync(join(directory, name));
   const logs = readdirSync(directory).filter((name) => name.startsWith('log.'));
   const newestLog = logs.sort((a, b) => zxidOfName(a) - zxidOfName(b)).at(-1) as string;
-  const recordEnds = readRecordEnds(readFileSync(join(directory, newestLog)), zxidOfName(newestLog) - 1);
+  // The newest snapshot may be newer than the first records of the newest log: then less than that is never served.
+  const snapshotZxids = readdirSync(directory)
+    .filter((name) => name.startsWith('snapshot.'))
+    .map(zxidOfName);
+  const leastZxid = Math.max(0, ...snapshotZxids);
+  const records = readRecordEnds(readFileSync(join(directory, newestLog)), zxidOfName(newestLog) - 1);
+  const recordEnds = records.map(([end, zxid]) => [end, Math.max(zxid, leastZxid)] as const);
   if (recordEnds.at(-1)?.[1] !== lastZxid) throw new Error(`${newestLog} does not end with 0x${lastZxid.toString(16)}`);
   return { directory, trees, lastZxid, newestLog, recordEnds };
 }
