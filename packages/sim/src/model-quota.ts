@@ -16,6 +16,8 @@ function numberIn(text: string | null | undefined, key: string): number {
 
 export class ModelQuota {
   readonly #model: Model;
+  /** Usage znodes whose text an earlier start of the server has changed, and when. */
+  readonly #recountedAt = new Map<string, number>();
 
   constructor(model: Model) {
     this.#model = model;
@@ -87,7 +89,7 @@ export class ModelQuota {
   /**
    * A server that starts counts every usage afresh, but as of the snapshot it loads, and lets the log's txns add to that.
    * Where a quota was there all the time since, the sum is what a fresh count gives now. Where the usage znode is younger
-   * than the snapshot, it is what it was. In between, `real` says: what the usage of a quota without limits is, or of limits
+   * than the snapshot, it is what it was, unless an earlier start had counted it afresh. In between, `real` says: what the usage of a quota without limits is, or of limits
    * that came after the snapshot, depends on which snapshot that was.
    */
   onServerStarted(snapshotZxid: number, real: (path: string) => string | null): void {
@@ -96,8 +98,11 @@ export class ModelQuota {
       if (!path.startsWith(`${TOP}/`) || !path.endsWith('/zookeeper_stats')) continue;
       const base = parentOf(path);
       const isOlder = (other: string): boolean => (this.#model.now(other)?.czxid ?? lastZxid + 1) <= snapshotZxid;
-      if (!isOlder(path)) continue;
-      if (isOlder(`${base}/zookeeper_limits`) && isOlder(base.slice(TOP.length))) this.#recount(lastZxid, path);
+      const wasRecounted = (this.#recountedAt.get(path) ?? -1) >= (this.#model.now(path)?.czxid ?? 0);
+      if (!isOlder(path) && !wasRecounted) continue;
+      this.#recountedAt.set(path, lastZxid);
+      const isSteady = isOlder(path) && isOlder(`${base}/zookeeper_limits`) && isOlder(base.slice(TOP.length));
+      if (isSteady) this.#recount(lastZxid, path);
       else this.#model.overwrite(path, lastZxid, real(path) ?? '');
     }
   }
