@@ -81,16 +81,17 @@ export class SimDisk implements Disk {
   kill(): void {
     this.#generation++;
     for (const { inode, position, bytes, start, end } of this.#pendingWrites) {
-      if (this.#prng.chance(0.5)) inode.write(position, bytes, start, this.#cutAtPage(position, start, end));
+      const wasMade = this.#prng.chance(0.5);
+      inode.write(position, bytes, start, wasMade ? end : this.#cutAtPage(position, start, end));
     }
     this.#pendingWrites.clear();
   }
 
-  /** A write that is interrupted ends with a page: the kernel copies each page whole. */
+  /** A write that is interrupted or fails ends with a page: the kernel copies each page whole. */
   #cutAtPage(position: number, start: number, end: number): number {
-    const cut = this.#prng.between(start, end);
-    const pageEnd = Math.ceil((position + cut - start) / PAGE_BYTES) * PAGE_BYTES;
-    return Math.min(end, start + pageEnd - position);
+    const cut = position + this.#prng.between(start, end) - start;
+    const pageStart = Math.floor(cut / PAGE_BYTES) * PAGE_BYTES;
+    return Math.max(start, start + pageStart - position);
   }
 
   powerCut(isTorn: boolean): void {
@@ -213,7 +214,7 @@ export class SimDisk implements Disk {
       this.#pendingWrites.delete(write);
       this.#trace.bytes(NOTE.disk, bytes, start, end);
       const error = this.#writeError(path);
-      inode.write(position, bytes, start, error === null ? end : this.#prng.between(start, end));
+      inode.write(position, bytes, start, error === null ? end : this.#cutAtPage(position, start, end));
       if (error !== null || !sync) done(error);
       else if (this.manner.acksBeforeSync) {
         this.#sync(path, inode, () => {});
