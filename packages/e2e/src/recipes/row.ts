@@ -1,0 +1,46 @@
+/**
+ * What a check of the recipes is: a row with a name and something to run against one real server. Tables of rows are in the
+ * files beside this one; `../recipes.ts` runs them all, against ours and Apache's.
+ */
+import { PeerMissingError } from '../peers/peer.js';
+
+/** Where a row runs: one server, and a part of its tree that nobody else touches. */
+export interface Stage {
+  /** `zoots`, `apache-3.8.0` … */
+  readonly kind: string;
+  readonly port: number;
+  readonly connectString: string;
+  /** An existing znode for this row alone, such as `/rows/7`. */
+  readonly root: string;
+  /** An existing directory for this row alone. */
+  readonly workDir: string;
+  /** SIGKILL, and the same server again with the same data and port. Resolves when it serves. */
+  restartServer(): Promise<void>;
+  /** A line that belongs to the row's result: figures that were seen. */
+  note(text: string): void;
+}
+
+export interface RecipeRow {
+  readonly name: string;
+  /** Fails by throwing. PeerMissingError (no Python, no Java …) skips the row, or fails it with ZOOTS_CI=1. */
+  readonly run: (stage: Stage) => Promise<void>;
+}
+
+export function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Waits until `condition` holds; throws with `what` if it does not within `timeoutMs`. */
+export async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  timeoutMs = 15_000,
+): Promise<void> {
+  const deadlineMs = performance.now() + timeoutMs;
+  while (!(await condition())) {
+    if (performance.now() > deadlineMs) throw new Error(`not within ${timeoutMs} ms: ${what}`);
+    await sleep(20);
+  }
+}
+
+export { PeerMissingError };
