@@ -5,7 +5,7 @@
  */
 import { ByteWriter } from '@zoots/base';
 
-export const OP = { create: 1, exists: 3, get: 4, set: 5, children: 8, ping: 11, close: -11 } as const;
+export const OP = { create: 1, delete: 2, exists: 3, get: 4, set: 5, children: 8, ping: 11, close: -11 } as const;
 
 export const PING_XID = -2;
 export const WATCH_EVENT_XID = -1;
@@ -59,6 +59,10 @@ export function setTemplate(path: string, dataBytes: number): Template {
 /** exists, getData, getChildren: a path and the watch flag. */
 export function readTemplate(op: number, path: string, watch: boolean): Template {
   return request(op, path, (out) => out.bool(watch));
+}
+
+export function deleteTemplate(path: string): Template {
+  return request(OP.delete, path, (out) => out.int32(-1));
 }
 
 export function bareTemplate(op: number): Template {

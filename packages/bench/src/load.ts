@@ -149,7 +149,7 @@ export async function measure(plan: LoadPlan): Promise<LoadResult> {
 }
 
 /** Makes the znodes that the mode needs; those that an earlier run made are welcome. */
-async function setUp(plan: LoadPlan): Promise<void> {
+export async function setUp(plan: LoadPlan): Promise<void> {
   const key = createTemplate(keyPath(`${ROOT}/k`), plan.dataBytes);
   const single = (path: string): [Template, number] => [createTemplate(path, 0), 0];
   await runInOrder(plan, [single(ROOT)]);

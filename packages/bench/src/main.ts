@@ -5,16 +5,16 @@
  * Every run is a fresh load process (load-process.ts), so its compiler starts cold for each server alike, and warms up
  * before anything is counted.
  */
-import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { benchClients } from './client-bench.js';
 import { type Contestant, type ContestantName, startApache, startLimit, startOurs } from './contestants.js';
 import type { LoadPlan, LoadResult } from './load.js';
 import { headLine, type RowReport, ratio, rowLines, summarise, toJson } from './report.js';
 import { DATA_BYTES, KEYS, pickRows, type Row } from './rows.js';
+import { runChild } from './run-child.js';
 
 const USAGE = `npm run bench -- [options]
   --rows a,b      rows by name or its start, or "all"         default: the seven of the README
@@ -26,7 +26,8 @@ const USAGE = `npm run bench -- [options]
   --port n        first of three ports                        default 31610
   --directory d   where data directories go                   default the system's temporary directory
   --json          JSON instead of the table
-  --check         exit code 1 unless ours is ahead of Apache in the rows that must win`;
+  --check         exit code 1 unless ours is ahead of Apache in the rows that must win
+npm run bench -- --clients [options]: client libraries instead of servers; with --help, its own options`;
 
 interface Options {
   rows: Row[];
@@ -133,23 +134,7 @@ function runLoad(row: Row, contestant: Contestant, options: Options): Promise<Lo
     warmUpMs: options.warmUpSeconds * 1000,
     measureMs: options.seconds * 1000,
   };
-  const main = fileURLToPath(new URL('./load-process.js', import.meta.url));
-  const child = spawn(process.execPath, [main, JSON.stringify(plan)], { stdio: ['ignore', 'pipe', 'pipe'] });
-  let output = '';
-  let complaint = '';
-  child.stdout.on('data', (chunk) => {
-    output += String(chunk);
-  });
-  child.stderr.on('data', (chunk) => {
-    complaint += String(chunk);
-  });
-  return new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', (code) => {
-      if (code === 0) resolve(JSON.parse(output) as LoadResult);
-      else reject(new Error(`${row.name} against ${contestant.title}: ${complaint.trim()}`));
-    });
-  });
+  return runChild<LoadResult>('load-process.js', plan, `${row.name} against ${contestant.title}`);
 }
 
 async function main(): Promise<number> {
@@ -193,7 +178,8 @@ function verdict(reports: readonly RowReport[], options: Options): number {
 }
 
 try {
-  process.exitCode = await main();
+  const words = process.argv.slice(2);
+  process.exitCode = words.includes('--clients') ? await benchClients(words) : await main();
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 2;
