@@ -1,7 +1,11 @@
-/** The only place where real things meet the core: clock, hashes, disk, sockets, timers. */
+/**
+ * The only place where real things meet the core: clock, hashes, disk, sockets, timers. The clock and the disk can be given, for
+ * servers inside other programs.
+ */
 import { createHash, randomBytes } from 'node:crypto';
 import { type Logger, Prng } from '@zoots/base';
 import { type Clock, type Connection, type Hashes, type Ports, Server } from '@zoots/core';
+import type { Disk } from '@zoots/storage';
 import { FourLetterWords } from './admin/four-letter-words.js';
 import { startAutoPurge } from './auto-purge.js';
 import type { ServerConfig } from './config/server-config.js';
@@ -12,7 +16,7 @@ import { ClientListener, type ListenOptions } from './net/client-listener.js';
 import { type RunningServer, StartupError } from './running-server.js';
 import { Turn } from './turn.js';
 
-const clock: Clock = {
+export const machineClock: Clock = {
   nowMs: () => Math.floor(performance.now()),
   wallMs: () => Date.now(),
 };
@@ -21,19 +25,40 @@ const hashes: Hashes = {
   digest: (algorithm, bytes) => createHash(algorithm).update(bytes).digest(),
 };
 
-/** Starts a stand-alone server; resolves when clients are served. Rejects with a {@link StartupError}. */
-export async function startServer(config: ServerConfig, logger: Logger): Promise<RunningServer> {
+/** What a server runs on. */
+export interface Machine {
+  readonly clock: Clock;
+  readonly disk: Disk;
+}
+
+/** A running server and its parts, for who runs it in the same process. */
+export interface AssembledServer extends RunningServer {
+  readonly server: Server;
+  readonly listener: ClientListener;
+  readonly turn: Turn;
+}
+
+/**
+ * Starts a stand-alone server, on this machine's clock and disk unless others are given; resolves when clients are served.
+ * Rejects with a {@link StartupError}.
+ */
+export async function startServer(
+  config: ServerConfig,
+  logger: Logger,
+  machine: Partial<Machine> = {},
+): Promise<AssembledServer> {
+  const { clock = machineClock, disk = new NodeDisk() } = machine;
   let listener: ClientListener | null = null;
   let words: FourLetterWords | null = null;
   let onFailed: (error: Error) => void = () => {};
   const failed = new Promise<Error>((resolve) => {
     onFailed = resolve;
   });
-  const turn = new Turn((connection: Connection) => listener?.flush(connection), clock.nowMs);
+  const turn = new Turn((connection: Connection) => listener?.flush(connection), clock);
   const ports: Ports = {
     clock,
     hashes,
-    disk: new NodeDisk(),
+    disk,
     gzip: nodeGzip,
     logger,
     prng: new Prng(randomBytes(4).readUInt32BE()),
@@ -71,7 +96,7 @@ export async function startServer(config: ServerConfig, logger: Logger): Promise
     stopPurging();
     return stop(server, listener as ClientListener, turn);
   };
-  return { clientPort, failed, stop: stopAll };
+  return { clientPort, failed, stop: stopAll, server, listener, turn };
 }
 
 function loadDatabase(server: Server): Promise<void> {

@@ -6,6 +6,7 @@ export {
   loadServerConfig,
   type PropertyWord,
   parsePropertyWord,
+  serverConfigOf,
 } from './config/config-load.js';
 export type { ConfigRow } from './config/config-row.js';
 export { ConfigError, type ConfigNotice } from './config/config-settings.js';

@@ -14,19 +14,20 @@
  * setImmediate rather than a microtask, because microtasks run after each socket's callback: 200 sockets readable together
  * would make 200 turns instead of one.
  */
-import type { Connection, Server } from '@zoots/core';
+import type { Clock, Connection, Server } from '@zoots/core';
 
 export class Turn {
   #server: Server | null = null;
   readonly #flush: (connection: Connection) => void;
   #isScheduled = false;
+  #isSuspended = false;
   #timer: NodeJS.Timeout | null = null;
   #timerDueMs = Number.POSITIVE_INFINITY;
-  readonly #nowMs: () => number;
+  readonly #clock: Clock;
 
-  constructor(flush: (connection: Connection) => void, nowMs: () => number) {
+  constructor(flush: (connection: Connection) => void, clock: Clock) {
     this.#flush = flush;
-    this.#nowMs = nowMs;
+    this.#clock = clock;
   }
 
   attach(server: Server): void {
@@ -42,7 +43,7 @@ export class Turn {
   readonly #run = (): void => {
     this.#isScheduled = false;
     const server = this.#server;
-    if (server === null) return;
+    if (server === null || this.#isSuspended) return;
     const again = server.endTurn();
     for (const connection of server.takeDirty()) this.#flush(connection);
     if (again) this.schedule();
@@ -56,14 +57,26 @@ export class Turn {
     this.#timer = null;
     this.#timerDueMs = deadlineMs;
     if (deadlineMs === Number.POSITIVE_INFINITY) return;
-    this.#timer = setTimeout(this.#onTimer, Math.min(Math.max(deadlineMs - this.#nowMs(), 1), 60_000));
+    this.#timer = setTimeout(this.#onTimer, Math.min(Math.max(deadlineMs - this.#clock.nowMs(), 1), 60_000));
   }
 
   readonly #onTimer = (): void => {
     this.#timer = null;
     this.#timerDueMs = Number.POSITIVE_INFINITY;
-    this.#server?.tick();
+    // A turn opened now would see an old time when it goes on.
+    if (!this.#isSuspended) this.#server?.tick();
   };
+
+  /** Nothing leaves and nothing falls due until {@link resume}, as in a process that the system does not run. */
+  suspend(): void {
+    this.#isSuspended = true;
+  }
+
+  /** Ends the turn that was open and arms the timer again. Let connections be read after this, so that they see a new turn. */
+  resume(): void {
+    this.#isSuspended = false;
+    this.#run();
+  }
 
   stop(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);

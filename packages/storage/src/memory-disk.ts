@@ -1,5 +1,5 @@
 /**
- * A Disk in memory, for tests and for reading a directory that was loaded beforehand.
+ * A Disk in memory: for tests, for servers without files, and for reading a directory that was loaded beforehand.
  *
  * Operations queue up and are carried out by `run()`, in the order in which they were asked for, each with its `done`:
  * deterministic, and never before the call returns. There are no crashes here (the simulator's disk has those), but an
@@ -43,8 +43,10 @@ export class MemoryDisk implements Disk {
   readonly #directories = new Set<string>();
   readonly #queue: (() => void)[] = [];
   readonly #failures: { operation: MemoryOperation; path: string; code: DiskErrorCode; skip: number }[] = [];
-  /** What was carried out, as `operation path`, for tests that check an order. */
+  /** What was carried out, as `operation path`, for tests that check an order. It grows until its owner empties it. */
   readonly journal: string[] = [];
+  /** Called when there is something to {@link run}, once until the queue is empty again. */
+  onQueued: () => void = () => {};
 
   /** Carries out everything that is queued and whatever that leads to. Returns the number of operations. */
   run(): number {
@@ -90,6 +92,7 @@ export class MemoryDisk implements Disk {
       this.journal.push(`${operation} ${path}`);
       action(this.#failureOf(operation, path));
     });
+    if (this.#queue.length === 1) this.onQueued();
   }
 
   #failureOf(operation: MemoryOperation, path: string): DiskError | null {

@@ -1,5 +1,6 @@
 /**
- * The client port: sockets in, bytes to the core, one write per connection and turn out. Decides nothing.
+ * The client port: sockets in, bytes to the core, one write per connection and turn out. Decides nothing; a {@link Gate} can
+ * be shut on all connections together.
  *
  * A socket stays half-open for as long as we have something to say: clients that ask a four letter word and shut down their
  * side still get the text.
@@ -21,15 +22,21 @@ const BACKLOG_DEFAULT = 1024;
 /** A socket that was told to close and whose peer takes nothing is destroyed after this. */
 const LINGER_MS = 5_000;
 
+/** What becomes of connections: served; left open without being read, new ones too; or closed, new ones at once. */
+export type Gate = 'open' | 'held' | 'closed';
+
 export class ClientListener {
   readonly #server: Server;
   readonly #sockets = new Map<Connection, Socket>();
+  /** Came while the gate was held, and wait for it to open. */
+  readonly #waiting = new Set<Socket>();
+  #gate: Gate = 'open';
   readonly #net: NetServer;
 
   constructor(server: Server, options: ListenOptions) {
     this.#server = server;
     this.#net = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: options.keepAlive }, (socket) =>
-      this.#onSocket(socket),
+      this.#onArrival(socket),
     );
   }
 
@@ -47,6 +54,46 @@ export class ClientListener {
         resolve(typeof address === 'object' && address !== null ? address.port : options.port);
       });
     });
+  }
+
+  #onArrival(socket: Socket): void {
+    if (this.#gate === 'open') this.#onSocket(socket);
+    else if (this.#gate === 'closed') socket.destroy();
+    else {
+      this.#waiting.add(socket);
+      socket.on('error', () => {});
+      socket.on('close', () => this.#waiting.delete(socket));
+    }
+  }
+
+  get gate(): Gate {
+    return this.#gate;
+  }
+
+  set gate(gate: Gate) {
+    this.#gate = gate;
+    if (gate === 'closed') this.dropAll();
+    for (const [connection, socket] of this.#sockets) this.#pauseOrResume(connection, socket);
+    if (gate !== 'open') return;
+    for (const socket of this.#waiting) this.#onSocket(socket);
+    this.#waiting.clear();
+  }
+
+  #pauseOrResume(connection: Connection, socket: Socket): void {
+    const pauses = connection.isPaused || this.#gate === 'held';
+    if (pauses === socket.isPaused()) return;
+    if (pauses) socket.pause();
+    else socket.resume();
+  }
+
+  /** Cuts a connection without a word; sessions know nothing of it. */
+  drop(connection: Connection): void {
+    this.#sockets.get(connection)?.destroy();
+  }
+
+  /** Cuts every connection. */
+  dropAll(): void {
+    for (const socket of [...this.#sockets.values(), ...this.#waiting]) socket.destroy();
   }
 
   #onSocket(socket: Socket): void {
@@ -101,10 +148,7 @@ export class ClientListener {
     }
     if (out !== null) this.#send(connection, socket, out);
     if (isFinished(connection)) close(socket);
-    else if (connection.isPaused !== socket.isPaused()) {
-      if (connection.isPaused) socket.pause();
-      else socket.resume();
-    }
+    else this.#pauseOrResume(connection, socket);
   };
 
   #send(connection: Connection, socket: Socket, out: NonNullable<Connection['out']>): void {
@@ -119,9 +163,9 @@ export class ClientListener {
     const closed = new Promise<void>((resolve) => {
       this.#net.close(() => resolve());
     });
-    for (const socket of this.#sockets.values()) close(socket);
+    for (const socket of [...this.#sockets.values(), ...this.#waiting]) close(socket);
     await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 100).unref())]);
-    for (const socket of this.#sockets.values()) socket.destroy();
+    this.dropAll();
   }
 }
 
