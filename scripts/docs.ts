@@ -1,16 +1,18 @@
 /**
- * Fills the generated parts of docs/operations.md from the tables of the code: settings and four letter words.
+ * Fills the generated parts of docs/operations.md from the tables of the code, settings and four letter words, and writes
+ * the API reference from the docstrings (api-docs.ts).
  *
- *   node scripts/dist/docs.js           writes the file
- *   node scripts/dist/docs.js --check   exit code 1 if it is stale
+ *   node scripts/dist/docs.js           writes the files
+ *   node scripts/dist/docs.js --check   exit code 1 if one is stale
  *
  * A part stands between `<!-- generated: NAME -->` and `<!-- end -->`; everything else is written by hand.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { COMMAND_WORDS } from '@zoots/protocol';
 import { type ConfigChapter, type ConfigRow, configChapters, configFamilies } from '@zoots/server';
+import { apiFile, apiPackages, apiPage } from './api-docs.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const file = join(root, 'docs', 'operations.md');
@@ -121,20 +123,30 @@ export function withParts(text: string): string {
   return filled;
 }
 
-/** Whether docs/operations.md is what the tables say. */
-export function isCurrent(): boolean {
-  const text = readFileSync(file, 'utf8');
-  return withParts(text) === text;
+/** The generated files, and what each should hold. */
+function generated(): Map<string, string> {
+  const files = new Map([[file, withParts(readFileSync(file, 'utf8'))]]);
+  for (const name of apiPackages) files.set(apiFile(name), apiPage(name));
+  return files;
+}
+
+/** Those that are not what they should be, relative to the checkout. */
+export function staleFiles(): string[] {
+  const stale = [...generated()].filter(([path, text]) => !existsSync(path) || readFileSync(path, 'utf8') !== text);
+  return stale.map(([path]) => relative(root, path));
 }
 
 function main(words: readonly string[]): number {
   if (!words.includes('--check')) {
-    writeFileSync(file, withParts(readFileSync(file, 'utf8')));
+    for (const [path, text] of generated()) {
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, text);
+    }
     return 0;
   }
-  if (isCurrent()) return 0;
-  console.error('docs/operations.md is stale: run npm run build && node scripts/dist/docs.js');
-  return 1;
+  const stale = staleFiles();
+  for (const path of stale) console.error(`${path} is stale: run npm run docs`);
+  return stale.length === 0 ? 0 : 1;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) process.exitCode = main(process.argv.slice(2));
