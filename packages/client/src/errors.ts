@@ -9,6 +9,7 @@
  *   ├─ SessionLostError       the session is gone, and the call with it
  *   ├─ RequestTimeoutError    the call's time is up
  *   ├─ RequestAbortedError    the call's signal was aborted (its name is AbortError, as everywhere)
+ *   ├─ TooLargeError          the request or its reply exceeds a limit
  *   ├─ OverloadedError        too many calls are waiting
  *   ├─ ClientClosedError      the client was closed
  *   ├─ AuthenticationError    the server refused the identity (addAuth)
@@ -126,7 +127,10 @@ const ROWS: ReadonlyMap<number, Row> = new Map<number, Row>([
   [ERROR.noWatcher, { text: 'there is no such watch', make: NoWatcherError }],
   [ERROR.throttledOp, { text: 'the server is overloaded and left the request out', retryable: true }],
   [ERROR.reconfigInProgress, { text: 'another reconfiguration is in progress', retryable: true }],
-  [ERROR.newConfigNoQuorum, { text: 'no quorum of the new configuration is connected and up to date', retryable: true }],
+  [
+    ERROR.newConfigNoQuorum,
+    { text: 'no quorum of the new configuration is connected and up to date', retryable: true },
+  ],
   [ERROR.reconfigDisabled, { text: 'reconfiguration is disabled on the server (reconfigEnabled=true enables it)' }],
   [ERROR.badArguments, { text: 'the server does not accept the arguments' }],
   [ERROR.unimplemented, { text: 'the server does not know this operation' }],
@@ -195,6 +199,15 @@ export class RequestAbortedError extends ZooKeeperError {
 
   constructor(outcome: Outcome, facts: ErrorFacts = {}) {
     super(withPlace('the call was aborted', facts), 'ZK_ABORTED', false, outcome, facts);
+  }
+}
+
+/** A request or a reply has more bytes than its limit; the message names limit and remedy. */
+export class TooLargeError extends ZooKeeperError {
+  override readonly name = 'TooLargeError';
+
+  constructor(text: string, outcome: Outcome, facts: ErrorFacts = {}) {
+    super(withPlace(text, facts), 'ZK_TOO_LARGE', false, outcome, facts);
   }
 }
 

@@ -187,7 +187,12 @@ export interface ClientOptions {
   readonly waitingMax?: number | undefined;
   /** What calls do without a connection: wait for it (as long as the session may live), or fail at once. Default `wait`. */
   readonly whenSuspended?: 'wait' | 'fail' | undefined;
-  /** Largest reply in bytes. Default 0xfffff plus headers: what a server sends by default. */
+  /**
+   * Largest request in bytes, path and data and all. Default 1,048,575: what servers take unless their `jute.maxbuffer` says
+   * otherwise. A larger one is refused here, because a server would end the connection without a word.
+   */
+  readonly requestBytesMax?: number | undefined;
+  /** Largest reply in bytes. Default 64 MiB: a list of many children may be long. */
   readonly replyBytesMax?: number | undefined;
 }
 

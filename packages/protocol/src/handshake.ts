@@ -21,6 +21,19 @@ export interface ConnectRequest {
   readonly hasReadOnly: boolean;
 }
 
+/** Writes the whole frame, its length included. */
+export function writeConnectRequest(writer: ByteWriter, request: ConnectRequest): void {
+  const lengthAt = writer.length;
+  writer.int32(0);
+  writer.int32(0);
+  writer.long(request.lastZxidSeen);
+  writer.int32(request.timeoutMs);
+  writer.longPair(request.sessionHigh, request.sessionLow);
+  writer.buffer(request.password);
+  if (request.hasReadOnly) writer.bool(request.readOnly);
+  writer.setInt32At(lengthAt, writer.length - lengthAt - 4);
+}
+
 /** Null if the frame is too short or its password length lies. Bytes behind the record are ignored. */
 export function readConnectRequest(reader: ByteReader): ConnectRequest | null {
   reader.int32();
@@ -39,6 +52,28 @@ export function readConnectRequest(reader: ByteReader): ConnectRequest | null {
       ? Number.MIN_SAFE_INTEGER
       : Number.MAX_SAFE_INTEGER;
   return { lastZxidSeen, timeoutMs, sessionHigh, sessionLow, password, readOnly, hasReadOnly };
+}
+
+export interface ConnectResponse {
+  /** As negotiated; 0 or less means that the session does not exist (any more). */
+  readonly timeoutMs: number;
+  readonly sessionHigh: number;
+  readonly sessionLow: number;
+  readonly password: Uint8Array;
+  /** The server is read-only; false where a server leaves the byte out. */
+  readonly isReadOnlyServer: boolean;
+}
+
+/** Null if the frame is too short or its password length lies. */
+export function readConnectResponse(reader: ByteReader): ConnectResponse | null {
+  reader.int32();
+  const timeoutMs = reader.int32();
+  const sessionHigh = reader.int32();
+  const sessionLow = reader.int32();
+  const password = reader.buffer() ?? new Uint8Array(PASSWORD_BYTES);
+  if (reader.failed) return null;
+  const isReadOnlyServer = reader.remaining > 0 && reader.bool();
+  return { timeoutMs, sessionHigh, sessionLow, password, isReadOnlyServer };
 }
 
 /** Writes the whole frame, its length included. */

@@ -1,0 +1,112 @@
+/**
+ * One znode as a typed value.
+ *
+ *     const config = zk.node('/config', json<Config>());
+ *     await config.update((value) => ({ ...value, level: value.level + 1 }));
+ *     for await (const current of config.values()) console.log(current?.value);
+ */
+import type { Codec } from './codec.js';
+import { NoNodeError, SessionLostError } from './errors.js';
+import type { Namespace } from './namespace.js';
+import type { CallOptions, CreateOptions, NodeData, Stat, VersionOptions, WatchListener } from './types.js';
+
+export interface NodeValue<T> {
+  readonly value: T;
+  readonly stat: Stat;
+}
+
+export class ZNode<T> {
+  readonly path: string;
+  readonly #namespace: Namespace;
+  readonly #codec: Codec<T>;
+
+  /** Made by {@link Namespace.node}. */
+  constructor(namespace: Namespace, path: string, codec: Codec<T>) {
+    this.#namespace = namespace;
+    this.path = path;
+    this.#codec = codec;
+  }
+
+  async get(options?: CallOptions & { readonly watch?: WatchListener }): Promise<NodeValue<T>> {
+    return this.#decode(await this.#namespace.get(this.path, options));
+  }
+
+  #decode({ data, stat }: NodeData): NodeValue<T> {
+    return { value: this.#codec.decode(data), stat };
+  }
+
+  create(value: T, options?: CreateOptions): Promise<string> {
+    return this.#namespace.create(this.path, this.#codec.encode(value), options);
+  }
+
+  set(value: T, options?: VersionOptions): Promise<Stat> {
+    return this.#namespace.set(this.path, this.#codec.encode(value), options);
+  }
+
+  delete(options?: VersionOptions): Promise<void> {
+    return this.#namespace.delete(this.path, options);
+  }
+
+  exists(options?: CallOptions): Promise<Stat | null> {
+    return this.#namespace.exists(this.path, options);
+  }
+
+  /** Reads, changes, writes if nobody wrote meanwhile, and otherwise begins again. */
+  async update(change: (value: T, stat: Stat) => T | Promise<T>, options?: CallOptions): Promise<NodeValue<T>> {
+    const changed = await this.#namespace.update(
+      this.path,
+      async (data, stat) => this.#codec.encode(await change(this.#codec.decode(data), stat)),
+      options,
+    );
+    return this.#decode(changed);
+  }
+
+  /**
+   * The value now and whenever it changes; null while the znode does not exist. Several changes in a row may show as the last one
+   * only. Goes on through reconnects and new sessions; ends when the client is closed, the signal aborts, or you leave the loop.
+   */
+  async *values(options: { readonly signal?: AbortSignal } = {}): AsyncGenerator<NodeValue<T> | null, void> {
+    const { signal } = options;
+    const ended = this.#namespace.client.ended;
+    while (signal?.aborted !== true) {
+      let onChange: WatchListener = () => {};
+      const changed = new Promise<void>((resolve) => {
+        onChange = () => resolve();
+      });
+      const current = await this.#read(onChange, signal);
+      if (current === 'again') continue;
+      yield current;
+      const isOver = await first(changed, ended, signal);
+      if (isOver) return;
+    }
+  }
+
+  async #read(watch: WatchListener, signal: AbortSignal | undefined): Promise<NodeValue<T> | null | 'again'> {
+    try {
+      return this.#decode(await this.#namespace.get(this.path, { watch, signal }));
+    } catch (error) {
+      if (error instanceof SessionLostError && this.#namespace.client.state !== 'closed') return 'again';
+      if (!(error instanceof NoNodeError)) throw error;
+    }
+    // It came to be between the two reads: read it.
+    return (await this.#namespace.exists(this.path, { watch, signal })) === null ? null : 'again';
+  }
+}
+
+/** False when the first of them was the change. */
+async function first(
+  changed: Promise<void>,
+  ended: Promise<unknown>,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  let onAbort = (): void => {};
+  const aborted = new Promise<true>((resolve) => {
+    onAbort = () => resolve(true);
+    signal?.addEventListener('abort', onAbort);
+  });
+  try {
+    return await Promise.race([changed.then(() => false), ended.then(() => true), aborted]);
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
+  }
+}
