@@ -2,6 +2,7 @@
 export * from './acl.js';
 export { type ClientEvents, connect, ZooKeeper } from './client.js';
 export * from './codec.js';
+export { CLIENT_PORT_DEFAULT, type ParsedTarget, parseTarget } from './connect-target.js';
 export type { ConnectTrace, OperationTrace, SessionTrace, WatchTrace } from './diagnostics.js';
 export * from './errors.js';
 export { Namespace } from './namespace.js';
