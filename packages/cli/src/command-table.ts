@@ -16,9 +16,35 @@ export interface CommandSection {
 
 export const sections: readonly CommandSection[] = [
   {
+    title: 'Znodes',
+    commands: {
+      ls: { usage: '[PATH] [-l] [-R]', summary: 'list children' },
+      tree: { usage: '[PATH] [-d N]', summary: 'draw a subtree' },
+      get: { usage: 'PATH', summary: 'print the data of a znode' },
+      set: { usage: 'PATH [DATA | --file FILE]', summary: 'write the data of a znode' },
+      create: { usage: 'PATH [DATA | --file FILE]', summary: 'create a znode' },
+      rm: { usage: 'PATH… [-r]', summary: 'delete znodes' },
+      stat: { usage: 'PATH', summary: 'print the metadata of a znode' },
+      acl: { usage: 'PATH [ACL] [-R]', summary: 'print or set an ACL' },
+      find: { usage: '[PATH] [conditions]', summary: 'find znodes by name, kind, owner, size or age' },
+      grep: { usage: 'PATTERN [PATH]', summary: 'search the data of a subtree' },
+      watch: { usage: 'PATH [-R]', summary: 'print changes as they come' },
+    },
+  },
+  {
+    title: 'Subtrees',
+    commands: {
+      cp: { usage: 'SOURCE TARGET [-r]', summary: 'copy a znode or a subtree, also between servers' },
+      export: { usage: '[PATH] [-o FILE]', summary: 'write a subtree as JSON lines' },
+      import: { usage: 'FILE [PATH] [--merge]', summary: 'write what was exported into a server' },
+      diff: { usage: 'LEFT RIGHT', summary: 'compare servers, subtrees, exports and snapshots' },
+    },
+  },
+  {
     title: 'Servers',
     commands: {
       server: { usage: '[-Dname=value …] [CFG | port dataDir [tickTime] [maxcnxns]]', summary: 'run a server' },
+      top: { usage: '[--once]', summary: 'show roles, latency and load of all servers, live' },
       status: { usage: '[CFG]', summary: 'say whether the configured server answers, and its mode' },
       version: { usage: '[--short | --revision | --full]', summary: 'print the version' },
     },

@@ -1,0 +1,112 @@
+/** `zoots diff`: what two trees differ in, each of them on a server, in an export, or in a snapshot of a data directory. */
+import { type Invocation, type ModernCommand, runModern } from '../modern/invocation.js';
+import type { Output } from '../modern/output.js';
+import { asMissingZnode, otherAuthOf, otherAuthOption, type Place, PlaceClients, parsePlace } from '../modern/place.js';
+import { EXIT } from '../modern/problem.js';
+import { type Difference, differencesOf } from '../modern/tree-difference.js';
+import { openAcl, recordsOfServer, subtreeOf, type TreeRecord } from '../modern/tree-record.js';
+import { aclJson, aclText, dataJson, dataSummary } from '../modern/znode-facts.js';
+
+/** Characters of data that a line shows. */
+const DATA_CHARACTERS_MAX = 60;
+
+const command: ModernCommand = {
+  name: 'diff',
+  operands: { min: 2, max: 2 },
+  options: [
+    { long: 'quiet', short: 'q', text: 'only the exit code' },
+    { long: 'ephemerals', text: 'compare ephemeral znodes, too' },
+    { long: 'no-acl', text: 'do not compare ACLs' },
+    otherAuthOption,
+  ],
+  notes: `LEFT and RIGHT are /PATH on the server of --server, zk://HOST:PORT/PATH on another, or a file: an export, or a snapshot of
+a data directory; FILE#/PATH is a subtree of it. Data, ACL and kind are compared, not versions, times and zxids; /zookeeper
+is left out. Lines: - only left, + only right, ~ different. The exit code is 1 if there is a difference.
+JSON: {"change": "removed" | "added" | "changed", "path", "left", "right", "parts"}.
+
+  zoots diff /app zk://other:2181/app
+  zoots diff backup.jsonl /app`,
+
+  async run(invocation) {
+    const { line, out } = invocation;
+    const clients = new PlaceClients(invocation);
+    const [left, right] = await Promise.all(
+      line.operands.map((text) => recordsOfPlace(invocation, clients, parsePlace(text))),
+    );
+    let count = 0;
+    for await (const difference of differencesOf(left as Records, right as Records)) {
+      count++;
+      if (line.has('quiet')) break;
+      if (out.isJson) out.json(differenceJson(difference));
+      else for (const text of differenceLines(out, difference)) out.line(text);
+      await out.ready();
+    }
+    return count === 0 ? EXIT.ok : EXIT.refused;
+  },
+};
+
+type Records = AsyncIterable<TreeRecord>;
+
+async function recordsOfPlace({ line }: Invocation, clients: PlaceClients, place: Place): Promise<Records> {
+  const hasEphemerals = line.has('ephemerals');
+  const hasAcls = !line.has('no-acl');
+  if (place.type === 'znode') {
+    const client = await clients.of(place, otherAuthOf(line));
+    return orMissing(recordsOfServer(client, place.path, { hasEphemerals, hasAcls }), place.path);
+  }
+  const { sortedRecordsOfFile } = await import('../modern/dump-file.js');
+  const records = await sortedRecordsOfFile(place.file);
+  return subtreeOf(comparable(records, hasEphemerals, hasAcls), place.path, place.file);
+}
+
+async function* orMissing(records: Records, path: string): Records & AsyncGenerator<TreeRecord> {
+  try {
+    yield* records;
+  } catch (error) {
+    throw asMissingZnode(error, path);
+  }
+}
+
+async function* comparable(records: readonly TreeRecord[], hasEphemerals: boolean, hasAcls: boolean) {
+  for (const record of records) {
+    if (record.kind === 'ephemeral' && !hasEphemerals) continue;
+    yield hasAcls ? record : { ...record, acl: openAcl };
+  }
+}
+
+function differenceLines(out: Output, difference: Difference): string[] {
+  const { path } = difference;
+  if (difference.change === 'removed') return [out.styled('red', `- ${path}`)];
+  if (difference.change === 'added') return [out.styled('green', `+ ${path}`)];
+  const { left, right, parts } = difference;
+  const details = parts.map((part) => {
+    const [l, r] = [partText[part](left), partText[part](right)];
+    const isAlike = l === r;
+    const texts = isAlike ? 'differs further on' : `${out.styled('red', l)} → ${out.styled('green', r)}`;
+    return `    ${part}: ${texts}`;
+  });
+  return [out.styled('yellow', `~ ${path}`), ...details];
+}
+
+const partText = {
+  data: ({ data }: TreeRecord): string => dataSummary(data, DATA_CHARACTERS_MAX),
+  acl: ({ acl }: TreeRecord): string => aclText(acl),
+  kind: ({ kind, ttlMs }: TreeRecord): string => (ttlMs === null ? kind : `${kind} ${ttlMs} ms`),
+};
+
+function differenceJson(difference: Difference): unknown {
+  const { change, path } = difference;
+  return {
+    change,
+    path,
+    ...('left' in difference ? { left: recordJson(difference.left) } : {}),
+    ...('right' in difference ? { right: recordJson(difference.right) } : {}),
+    ...('parts' in difference ? { parts: difference.parts } : {}),
+  };
+}
+
+function recordJson({ data, acl, kind, ttlMs }: TreeRecord): unknown {
+  return { ...dataJson(data), acl: aclJson(acl), kind, ...(ttlMs === null ? {} : { ttlMs }) };
+}
+
+export const run = (words: readonly string[]): Promise<number> => runModern(command, words);

@@ -1,0 +1,75 @@
+/** The tree of a snapshot of a data directory, Apache's or ours, as records: to compare it with servers and exports. */
+import { ByteReader, decodeUtf8 } from '@zoots/base';
+import type { Acl } from '@zoots/client';
+import { readAcls } from '@zoots/protocol';
+import { NodeDisk, nodeGzip } from '@zoots/server';
+import { readSnapshotFile, type SnapshotSink } from '@zoots/storage';
+import { RefusedError } from './problem.js';
+import { openAcl, type TreeRecord } from './tree-record.js';
+import { kindOf, ownerOf, ttlMsOf } from './znode-facts.js';
+
+/** A StatPersisted: long czxid mzxid ctime mtime, int version cversion aversion, long ephemeralOwner pzxid. */
+const OWNER_OFFSET = 44;
+
+class RecordSink implements SnapshotSink {
+  readonly records: TreeRecord[] = [];
+  readonly #acls = new Map<number, readonly Acl[]>();
+
+  onSession(): void {}
+
+  onAcl(id: number, bytes: Uint8Array, start: number, end: number): void {
+    const entries = readAcls(new ByteReader(bytes.slice(start, end))) ?? [];
+    this.#acls.set(
+      id,
+      entries.map(({ perms, scheme, id: entryId }) => ({ perms, scheme: scheme ?? '', id: entryId ?? '' })),
+    );
+  }
+
+  onNode(
+    bytes: Uint8Array,
+    pathStart: number,
+    pathEnd: number,
+    dataStart: number,
+    dataEnd: number,
+    aclId: number,
+    statStart: number,
+  ): boolean {
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    const stat = { ephemeralOwner: view.getBigInt64(statStart + OWNER_OFFSET) };
+    const path = decodeUtf8(bytes, pathStart, pathEnd);
+    if (path === '/zookeeper' || path.startsWith('/zookeeper/')) return true;
+    this.records.push({
+      path: path === '' ? '/' : path,
+      data: dataStart < 0 ? null : bytes.slice(dataStart, dataEnd),
+      // A znode without an ACL of its own (-1) is open.
+      acl: this.#acls.get(aclId) ?? openAcl,
+      kind: kindOf(stat),
+      ttlMs: ttlMsOf(stat),
+      owner: ownerOf(stat),
+    });
+    return true;
+  }
+
+  onSnapshotEnd(): boolean {
+    return this.records.length > 0;
+  }
+}
+
+/** All but /zookeeper, ephemerals included. Rejects with {@link RefusedError}: the file, the place, the reason. */
+export function recordsOfSnapshot(file: string): Promise<TreeRecord[]> {
+  const sink = new RecordSink();
+  return new Promise((resolve, reject) => {
+    readSnapshotFile(
+      new NodeDisk(),
+      file,
+      sink,
+      (error, damage) => {
+        if (error !== null) reject(new RefusedError(error.message));
+        else if (damage !== null) {
+          reject(new RefusedError(`${file} is damaged at offset ${damage.offset} of its content: ${damage.reason}`));
+        } else resolve(sink.records);
+      },
+      nodeGzip,
+    );
+  });
+}

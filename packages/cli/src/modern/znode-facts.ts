@@ -1,0 +1,174 @@
+/** What a znode's stat, data and ACL mean, as text for people and as JSON for programs. The JSON is described in docs/cli.md. */
+import { isUtf8 } from 'node:buffer';
+import type { Acl, Stat } from '@zoots/client';
+import { UsageError } from './command-line.js';
+import { localTimeText, sizeText } from './quantities.js';
+
+export type Kind = 'persistent' | 'ephemeral' | 'container' | 'ttl';
+
+export const kinds: readonly Kind[] = ['persistent', 'ephemeral', 'container', 'ttl'];
+
+/** As an unsigned number. A session's id never looks like this: its upper half is the server's id and the time. */
+const CONTAINER_OWNER = 1n << 63n;
+/** A TTL znode's owner: a byte 0xff, two bytes of zeros, and the TTL in ms in the lower 40 bits. */
+const TTL_MARK = 0xff0000n;
+const TTL_BITS = 40n;
+
+export function kindOf(stat: Pick<Stat, 'ephemeralOwner'>): Kind {
+  const owner = BigInt.asUintN(64, stat.ephemeralOwner);
+  if (owner === 0n) return 'persistent';
+  if (owner === CONTAINER_OWNER) return 'container';
+  return owner >> TTL_BITS === TTL_MARK ? 'ttl' : 'ephemeral';
+}
+
+/** Null for other kinds. */
+export function ttlMsOf(stat: Pick<Stat, 'ephemeralOwner'>): number | null {
+  if (kindOf(stat) !== 'ttl') return null;
+  return Number(BigInt.asUintN(Number(TTL_BITS), stat.ephemeralOwner));
+}
+
+/** The session that owns an ephemeral znode, as `0x100…`; null for other kinds. */
+export function ownerOf(stat: Pick<Stat, 'ephemeralOwner'>): string | null {
+  return kindOf(stat) === 'ephemeral' ? sessionText(stat.ephemeralOwner) : null;
+}
+
+export function sessionText(id: bigint): string {
+  return `0x${BigInt.asUintN(64, id).toString(16)}`;
+}
+
+export function zxidText(zxid: number): string {
+  return `0x${zxid.toString(16)}`;
+}
+
+/** zxids are numbers, times ISO 8601; `ttlMs` only for TTL znodes. */
+export function statJson(stat: Stat): Record<string, unknown> {
+  const ttlMs = ttlMsOf(stat);
+  return {
+    kind: kindOf(stat),
+    owner: ownerOf(stat),
+    ...(ttlMs === null ? {} : { ttlMs }),
+    dataLength: stat.dataLength,
+    numChildren: stat.numChildren,
+    version: stat.version,
+    cversion: stat.cversion,
+    aversion: stat.aversion,
+    czxid: stat.czxid,
+    mzxid: stat.mzxid,
+    pzxid: stat.pzxid,
+    ctime: isoTime(stat.ctime),
+    mtime: isoTime(stat.mtime),
+  };
+}
+
+function isoTime(timeMs: number): string | null {
+  const date = new Date(timeMs);
+  return Number.isNaN(date.getTime()) ? null : date.toISOString();
+}
+
+export function statLines(stat: Stat): string[] {
+  const ttlMs = ttlMsOf(stat);
+  const kind = kindOf(stat);
+  const rows: readonly (readonly [string, string])[] = [
+    [
+      'kind',
+      `${kind}${ttlMs === null ? '' : `, ${ttlMs} ms`}${kind === 'ephemeral' ? `, owner ${ownerOf(stat)}` : ''}`,
+    ],
+    ['data', `${stat.dataLength} bytes, version ${stat.version}`],
+    ['children', `${stat.numChildren}, version ${stat.cversion}`],
+    ['acl', `version ${stat.aversion}`],
+    ['created', `${localTimeText(stat.ctime)}  zxid ${zxidText(stat.czxid)}`],
+    ['changed', `${localTimeText(stat.mtime)}  zxid ${zxidText(stat.mzxid)}`],
+    ['children at', `zxid ${zxidText(stat.pzxid)}`],
+  ];
+  return rows.map(([name, text]) => `${name.padEnd(12)}${text}`);
+}
+
+/** `encoding` is there only if the data are no UTF-8 text. */
+export interface DataJson {
+  readonly data: string | null;
+  readonly encoding?: 'base64';
+}
+
+export function dataJson(data: Uint8Array | null): DataJson {
+  if (data === null) return { data: null };
+  const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  return isUtf8(bytes) ? { data: bytes.toString('utf8') } : { data: bytes.toString('base64'), encoding: 'base64' };
+}
+
+/** The data in one line, for differences and remarks: quoted text, or the size of what is none. */
+export function dataSummary(data: Uint8Array | null, charactersMax: number): string {
+  if (data === null) return 'null';
+  if (!isUtf8(data)) return `${sizeText(data.length)} bytes, binary`;
+  const text = Buffer.from(data.buffer, data.byteOffset, Math.min(data.byteLength, charactersMax * 4)).toString('utf8');
+  const quoted = JSON.stringify(text.slice(0, charactersMax));
+  return text.length > charactersMax ? `${quoted}… (${data.length} bytes)` : quoted;
+}
+
+/** Offset, sixteen bytes in hex, and what of them is ASCII. */
+export function hexLines(data: Uint8Array): string[] {
+  const lines: string[] = [];
+  for (let at = 0; at < data.length; at += 16) {
+    const row = data.subarray(at, at + 16);
+    const hex = Array.from(row, (byte) => byte.toString(16).padStart(2, '0')).join(' ');
+    const text = Array.from(row, (byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '.')).join('');
+    lines.push(`${at.toString(16).padStart(8, '0')}  ${hex.padEnd(47)}  ${text}`);
+  }
+  return lines;
+}
+
+/** In the order in which zkCli writes them. */
+const permissions: readonly (readonly [letter: string, bit: number])[] = [
+  ['c', 4],
+  ['d', 8],
+  ['r', 1],
+  ['w', 2],
+  ['a', 16],
+];
+
+export interface AclJson {
+  readonly scheme: string;
+  readonly id: string;
+  /** Letters of `cdrwa`. */
+  readonly perms: string;
+}
+
+export function aclJson(acl: readonly Acl[]): AclJson[] {
+  return acl.map(({ scheme, id, perms }) => ({ scheme, id, perms: permissionLetters(perms) }));
+}
+
+/** `world:anyone:cdrwa,ip:10.0.0.0/8:r` */
+export function aclText(acl: readonly Acl[]): string {
+  return acl.map(({ scheme, id, perms }) => `${scheme}:${id}:${permissionLetters(perms)}`).join(',');
+}
+
+function permissionLetters(perms: number): string {
+  return permissions.map(([letter, bit]) => ((perms & bit) === 0 ? '' : letter)).join('');
+}
+
+/** Null if a letter is none of `cdrwa`. */
+export function permissionBits(letters: string): number | null {
+  let bits = 0;
+  for (const letter of letters) {
+    const row = permissions.find(([candidate]) => candidate === letter);
+    if (row === undefined) return null;
+    bits |= row[1];
+  }
+  return bits;
+}
+
+/** What {@link aclText} writes; the id of an entry may hold colons and commas. Throws {@link UsageError}. */
+export function parseAcl(text: string): Acl[] {
+  const acl: Acl[] = [];
+  let rest = text;
+  while (rest !== '') {
+    const match = /^([^:,]+):(.*?):([cdrwa]+)(?:,|$)/.exec(rest);
+    if (match === null) {
+      throw new UsageError(`the ACL "${rest}" is not understood; write scheme:id:perms, world:anyone:cdrwa say`);
+    }
+    const [entry, scheme, id, letters] = match as unknown as [string, string, string, string];
+    acl.push({ scheme, id, perms: permissionBits(letters) as number });
+    rest = rest.slice(entry.length);
+  }
+  if (acl.length === 0) throw new UsageError('an ACL has at least one entry: scheme:id:perms, world:anyone:cdrwa say');
+  return acl;
+}
