@@ -59,17 +59,14 @@ export interface ClientEvents {
   watch: [event: WatchEvent];
 }
 
-interface OwnSession extends Session {
-  readonly controller: AbortController;
-}
-
 export class ZooKeeper extends Namespace implements AsyncDisposable {
   /** Resolves when the client is closed, whoever closed it. */
   readonly ended: Promise<void>;
   readonly #shell: SessionShell;
   readonly #events = new EventEmitter<ClientEvents>();
   readonly #watches = new Set<Watch>();
-  #session: OwnSession | null = null;
+  #session: Session | null = null;
+  #sessionEnd = new AbortController();
   #onEnded: () => void = () => {};
 
   /** Begins to connect at once; {@link connected} says when it is. @throws {ArgumentError} for a target or option that cannot be */
@@ -193,15 +190,14 @@ export class ZooKeeper extends Namespace implements AsyncDisposable {
   }
 
   #onSession({ high, low, password, timeoutMs }: EstablishedSession): void {
-    const controller = new AbortController();
-    this.#session = { id: pairToBigint(high, low), password, timeoutMs, signal: controller.signal, controller };
+    this.#sessionEnd = new AbortController();
+    this.#session = { id: pairToBigint(high, low), password, timeoutMs, signal: this.#sessionEnd.signal };
     this.#emit('session', this.#session);
   }
 
   #onSessionEnd(end: SessionEnd): void {
-    const session = this.#session;
     this.#session = null;
-    session?.controller.abort(new SessionLostError(ENDS[end], 'refused'));
+    this.#sessionEnd.abort(new SessionLostError(ENDS[end], 'refused'));
   }
 
   #onEvent(type: number, path: string, zxid: number): void {
