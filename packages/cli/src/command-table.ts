@@ -50,6 +50,15 @@ export const sections: readonly CommandSection[] = [
     },
   },
   {
+    title: 'Znodes',
+    commands: {
+      cli: {
+        usage: '[-server h1:2181,h2:2181/chroot] [-timeout MS] [-r] [-waitforconnection] [command …]',
+        summary: "Apache's zkCli: a shell, one command, or commands from a pipe",
+      },
+    },
+  },
+  {
     title: 'Data directories',
     commands: {
       initialize: { usage: '[--configfile=CFG] [--myid=N] [--force]', summary: 'make an empty data directory' },

@@ -2,6 +2,7 @@
  * How Apache's tools write dates, numbers and records. Dates are in the zone of the process (`TZ`), and where Java would
  * look at the locale, as for American English, which is what servers without a locale get.
  */
+import { javaZoneName } from './zone-names.js';
 
 const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
@@ -37,9 +38,6 @@ function two(value: number): string {
   return String(value).padStart(2, '0');
 }
 
-// American English has no short names for Europe's zones ("GMT+1"), British English has ("CET").
-const zoneFormats = ['en-US', 'en-GB'].map((locale) => new Intl.DateTimeFormat(locale, { timeZoneName: 'short' }));
-
 /** Names by year and offset, which all but decide them: looking one up takes microseconds, and dumps have millions. */
 const zoneNames = new Map<string, string>();
 
@@ -53,11 +51,20 @@ function zoneOf(date: Date): string {
   return name;
 }
 
+// American English has no short names for Europe's zones ("GMT+1"), British English has ("CET"); the rest is in a table.
 function lookUpZone(date: Date): string {
-  const names = zoneFormats.map((format) => {
-    return format.formatToParts(date).find((part) => part.type === 'timeZoneName')?.value ?? 'UTC';
+  const names = ['en-US', 'en-GB'].map((locale) => {
+    const parts = new Intl.DateTimeFormat(locale, { timeZoneName: 'short' }).formatToParts(date);
+    return parts.find((part) => part.type === 'timeZoneName')?.value ?? 'UTC';
   });
-  return names.find((name) => !name.startsWith('GMT')) ?? (names[0] as string);
+  const zone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+  return javaZoneName(zone, isSummer(date)) ?? names.find((name) => !name.startsWith('GMT')) ?? (names[0] as string);
+}
+
+/** Clocks are ahead of what they are in the other half of the year. */
+function isSummer(date: Date): boolean {
+  const offsets = [0, 6].map((month) => new Date(date.getFullYear(), month, 1).getTimezoneOffset());
+  return date.getTimezoneOffset() < Math.max(...offsets);
 }
 
 /** Sixteen places with the `0x`, zeros in front. */
