@@ -4,7 +4,7 @@ import { ZooKeeperError } from '@zoots/client';
 /**
  * Why something is not held any more:
  * - `session`: the session ended, or must be assumed gone because no server could be reached for as long as it lives.
- * - `deleted`: somebody deleted the znode.
+ * - `deleted`: the znode is gone: somebody deleted it, or the server, because the session ends, which the client hears of a moment later.
  * - `suspended`: the connection broke and `suspendedIsLost` was set. The znode may be there still.
  * - `expired`: the time of a lease is up.
  * - `released`: it was released, by us and on purpose.
@@ -13,7 +13,7 @@ export type LossReason = 'session' | 'deleted' | 'suspended' | 'expired' | 'rele
 
 const LOSS_TEXTS: Readonly<Record<LossReason, string>> = {
   session: 'lost, because the session is gone or must be assumed gone',
-  deleted: 'lost, because somebody deleted or replaced its znode',
+  deleted: 'lost, because its znode was deleted or replaced',
   suspended: 'taken for lost, because the connection broke (suspendedIsLost)',
   expired: 'over, because its time is up',
   released: 'released',

@@ -20,11 +20,10 @@ export async function reconnected(namespace: Namespace, session: Session, error:
   if (!(error instanceof ZooKeeperError && error.retryable)) throw error;
   await unlessAborted(new Promise((resolve) => setTimeout(resolve, pauseMs)), session.signal).catch(() => undefined);
   assertAlive(session);
-  await unlessAborted(namespace.client.connected(), session.signal).catch((reason: unknown) => {
+  await namespace.client.connected({ signal: session.signal }).catch((reason: unknown) => {
     assertAlive(session);
     throw reason;
   });
-  assertAlive(session);
 }
 
 /** Repeats `call` until it is answered. Throws SessionLostError if the session ends first, and what the server refuses. */

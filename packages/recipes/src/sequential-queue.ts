@@ -122,8 +122,7 @@ export class SequentialQueue {
 
   /** Joins and waits; a place that `waiting` does not want to keep is given up. */
   async attempt(patience: Patience, waiting: (place: Place) => Promise<void>): Promise<Place> {
-    patience.signal.throwIfAborted();
-    const session = await unlessAborted(this.namespace.client.connected(), patience.signal);
+    const session = await this.#session(patience);
     const joining = this.join(session);
     try {
       const place = await unlessAborted(joining, patience.signal);
@@ -132,6 +131,15 @@ export class SequentialQueue {
     } catch (error) {
       leaveWhenJoined(joining);
       throw patience.signal.aborted ? patience.signal.reason : error;
+    }
+  }
+
+  async #session({ signal }: Patience): Promise<Session> {
+    signal.throwIfAborted();
+    try {
+      return await this.namespace.client.connected({ signal });
+    } catch (error) {
+      throw signal.aborted ? signal.reason : error;
     }
   }
 
