@@ -84,3 +84,10 @@ test('a writer that grows keeps what it has', () => {
   assert.deepEqual([...writer.toBytes()], expected);
   assert.deepEqual([...encodeUtf8('ä')], [0xc3, 0xa4]);
 });
+
+test('a buffer that was read is a copy, also out of bytes whose own slice gives a view', () => {
+  const bytes = Buffer.from('000000020102', 'hex');
+  const copy = new ByteReader(bytes).buffer() as Uint8Array;
+  bytes.fill(0);
+  assert.equal(hex(copy), '0102');
+});

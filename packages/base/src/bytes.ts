@@ -224,7 +224,9 @@ export class ByteReader {
 
   /** Jute buffer as a copy, or null. */
   buffer(): Uint8Array | null {
-    return this.range() ? this.bytes.slice(this.rangeStart, this.rangeEnd) : null;
+    if (!this.range()) return null;
+    // Called by name: a subclass's own `slice` may give a view (Node's Buffer does), which changes when its bytes are reused.
+    return Uint8Array.prototype.slice.call(this.bytes, this.rangeStart, this.rangeEnd);
   }
 
   /** Jute ustring, or null. Malformed UTF-8 becomes U+FFFD, as in Java's reader. */

@@ -26,6 +26,7 @@ import { Namespace } from './namespace.js';
 import { GET, RECONFIG, WHO_AM_I } from './operations.js';
 import type { EstablishedSession, SessionEnd, SessionOptions, SessionState } from './session-core/index.js';
 import { SessionShell } from './session-shell.js';
+import { throwLater } from './throw-later.js';
 import type {
   CallOptions,
   ClientIdentity,
@@ -209,9 +210,7 @@ export class ZooKeeper extends Namespace implements AsyncDisposable {
     try {
       this.#events.emit(event, ...(args as never));
     } catch (error) {
-      queueMicrotask(() => {
-        throw error;
-      });
+      throwLater(error);
     }
   }
 

@@ -312,7 +312,11 @@ export class Namespace {
 
   /** Creates the znode and its missing parents, without data; fine if it exists. */
   ensurePath(path: string, options: NodeOptions & CallOptions = {}): Promise<void> {
-    return ensurePath(this, path, options);
+    return this.#run(() => {
+      // From the root, because parts of the prefix may be missing, too.
+      const root = new Namespace(this.#shell, '', '', this.client);
+      return ensurePath(root, this.#full(path, 'ensurePath'), options);
+    });
   }
 
   /** Deletes a znode and everything below it; resolves with how many there were, 0 if it did not exist. Not atomic. */

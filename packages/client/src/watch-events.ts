@@ -2,6 +2,7 @@
 import { EVENT } from '@zoots/protocol';
 import { stripBase } from './paths.js';
 import type { Watcher } from './session-core/index.js';
+import { throwLater } from './throw-later.js';
 import type { WatchEvent, WatchEventType, WatchListener } from './types.js';
 
 const TYPES: Readonly<Record<number, WatchEventType>> = {
@@ -21,9 +22,7 @@ export function tell(listener: WatchListener, event: WatchEvent): void {
   try {
     listener(event);
   } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
+    throwLater(error);
   }
 }
 
