@@ -94,7 +94,6 @@ export class LeaderLatch extends EventEmitter<LeaderLatchEvents> implements Asyn
 
   #lead(leadership: Held): void {
     this.#leadership = leadership;
-    // Before any other listener of the signal can look at `leadership`.
     const turn = this.#next;
     this.#next = new Turn();
     this.emit('leader', leadership);
@@ -121,6 +120,7 @@ export class LeaderLatch extends EventEmitter<LeaderLatchEvents> implements Asyn
     using patience = new Patience(this.path, options);
     void this.start().catch(() => undefined);
     for (;;) {
+      patience.signal.throwIfAborted();
       if (this.leadership !== null) return this.leadership;
       await unlessAborted(this.#next.came, patience.signal, this.#closing.signal);
     }

@@ -289,8 +289,9 @@ export class MultiNonBlockingLease {
   }
 }
 
+/** Rounded up: whoever has it has it for `durationMs` at least. */
 function recordOf(holder: string, endMs: number): LeaseRecord {
-  return { version: recordVersion, holder, end: new Date(endMs).toISOString().slice(0, 19) };
+  return { version: recordVersion, holder, end: new Date(Math.ceil(endMs / 1000) * 1000).toISOString().slice(0, 19) };
 }
 
 function endMsOf(record: LeaseRecord | null): number {
