@@ -29,8 +29,9 @@ export function parseAcl(text: string): ParsedAcl {
 
 /** Commas at the end count for nothing. */
 function withoutEmptyEnd(parts: string[]): string[] {
+  if (parts.length === 1) return parts;
   let end = parts.length;
-  while (end > 1 && parts[end - 1] === '') end--;
+  while (end > 0 && parts[end - 1] === '') end--;
   return parts.slice(0, end);
 }
 

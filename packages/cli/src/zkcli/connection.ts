@@ -186,8 +186,11 @@ export class Connection {
   }
 
   async removeWatches(path: string, kind: WatchKind, isLocal: boolean): Promise<void> {
-    await this.call(path, (client, options) => client.removeWatches(path, kind, { ...options, local: isLocal }));
     const lists = (Object.keys(REMOVED) as WatchList[]).filter((list) => kind === 'any' || kind === list);
+    if (isLocal && !lists.some((list) => this.#watches.has(keyOf(list, path)))) {
+      throw new CliError(answerText(ERROR.noWatcher, path));
+    }
+    await this.call(path, (client, options) => client.removeWatches(path, kind, { ...options, local: isLocal }));
     const removed = lists.filter((list) => this.#watches.delete(keyOf(list, path)));
     for (const list of lists) this.#persistent.delete(keyOf(list, path));
     for (const name of new Set(removed.map((list) => REMOVED[list]))) {

@@ -1,12 +1,13 @@
 /** How a command of zkCli fails: a line on standard error and an exit code, both Apache's. */
 import {
-  ArgumentError,
+  AuthenticationError,
   ClientClosedError,
   ConnectionLossError,
   RequestTimeoutError,
   ServerError,
   SessionLostError,
   TransactionError,
+  ZooKeeperError,
 } from '@zoots/client';
 import { ERROR, errorName } from '@zoots/protocol';
 
@@ -62,7 +63,7 @@ const EXCEPTION_TEXTS: Readonly<Record<number, string>> = {
 /** `KeeperErrorCode = NoNode for /a` */
 export function exceptionText(code: number, path: string | null): string {
   const text = EXCEPTION_TEXTS[code] ?? errorName(code);
-  return `KeeperErrorCode = ${text}${path === null ? '' : ` for ${path}`}`;
+  return `KeeperErrorCode = ${text}${path === null || path === '' ? '' : ` for ${path}`}`;
 }
 
 /** What to print for an answer, with the path that was asked for; null where the call has none. */
@@ -79,12 +80,13 @@ export function cliErrorOf(error: unknown, path: string | null): CliError {
   if (error instanceof CliError) return error;
   if (error instanceof TransactionError) return cliErrorOf(error.cause, path);
   if (error instanceof ServerError) return new CliError(answerText(error.errorCode, path));
-  const place = path === null ? '' : ` for ${path}`;
+  const place = path === null || path === '' ? '' : ` for ${path}`;
   if (error instanceof ConnectionLossError) return new CliError(`KeeperErrorCode = ConnectionLoss${place}`);
   if (error instanceof SessionLostError || error instanceof ClientClosedError) {
     return new CliError(`KeeperErrorCode = Session expired${place}`);
   }
   if (error instanceof RequestTimeoutError) return new CliError(`KeeperErrorCode = RequestTimeout${place}`);
-  if (error instanceof ArgumentError) return new CliError(error.message);
+  if (error instanceof AuthenticationError) return new CliError('KeeperErrorCode = AuthFailed');
+  if (error instanceof ZooKeeperError) return new CliError(error.message);
   throw error;
 }

@@ -21,7 +21,9 @@ export async function visitSubtree(
     if (children.length > 0) await visit(children);
     for (let at = 0; at < children.length; at += AHEAD_MAX) {
       const lists = children.slice(at, at + AHEAD_MAX).map((child) => childPaths(connection, child, isWatched));
-      for (const list of await Promise.all(lists)) if (list.length > 0) await descend(list);
+      // The first failure in this order is the one that is told; the others are nobody's.
+      for (const list of lists) list.catch(() => {});
+      for (const list of lists) await descend(await list);
     }
   };
   await descend(await childPaths(connection, path, isWatched));
