@@ -60,8 +60,7 @@ export class Transport {
 
   close(): void {
     this.#events = null;
-    // What was written before is still sent: the last request is often the one that closes the session.
-    this.#socket.destroySoon();
+    this.#socket.destroy();
   }
 
   #end(reason: string): void {

@@ -30,6 +30,7 @@ import type { FailureOutcome, FailureReason, SessionRequest } from './request.js
 import { RequestQueue } from './request-queue.js';
 import {
   type AuthInfo,
+  CLOSE_TIMEOUT_MS,
   CONNECT_TIMEOUT_MS_MAX,
   type EstablishedSession,
   IN_FLIGHT_BYTES_MAX,
@@ -88,6 +89,7 @@ export class SessionCore {
   #connectSentMs = 0;
   /** Without a session nothing bounds how long requests wait, except this. */
   #patienceUntilMs = Number.POSITIVE_INFINITY;
+  #closeUntilMs = Number.POSITIVE_INFINITY;
 
   constructor(options: SessionOptions, ports: SessionPorts) {
     assert(options.serverCount > 0, 'at least one server');
@@ -123,7 +125,7 @@ export class SessionCore {
     const life = this.session === null ? this.#patienceUntilMs : this.#liveness.lostAtMs;
     if (this.#stage === 'pause') return Math.min(life, this.#dialAtMs);
     if (this.#stage !== 'open') return Math.min(life, this.#connectUntilMs);
-    return Math.min(life, this.#liveness.silentAtMs, this.#liveness.pingAtMs);
+    return Math.min(life, this.#liveness.silentAtMs, this.#liveness.pingAtMs, this.#closeUntilMs);
   }
 
   // ---- connecting ----
@@ -430,6 +432,7 @@ export class SessionCore {
     } else if (this.#stage !== 'open') {
       if (nowMs >= this.#connectUntilMs) this.#drop('the server did not answer in time');
     } else if (nowMs >= this.#liveness.silentAtMs) this.#drop('the server is silent');
+    else if (nowMs >= this.#closeUntilMs) this.#drop('the server does not close the session');
     else if (nowMs >= this.#liveness.pingAtMs) this.#ping(nowMs);
     if (this.session === null && nowMs >= this.#patienceUntilMs) this.#onImpatient();
   }
@@ -517,7 +520,10 @@ export class SessionCore {
 
   // ---- ending ----
 
-  /** Closes the session behind everything that was asked for; without a connection at once, and the server expires it later. */
+  /**
+   * Closes the session behind everything that was asked for. Without a connection, or without an answer in time, this side ends
+   * at once, and the server expires the session later.
+   */
   close(): void {
     if (this.#stage === 'ended' || this.#isClosing) return;
     if (this.#stage !== 'open') {
@@ -528,7 +534,9 @@ export class SessionCore {
     request.stage = 'waiting';
     this.#waiting.push(request);
     this.#isClosing = true;
+    this.#closeUntilMs = this.#ports.nowMs() + CLOSE_TIMEOUT_MS;
     this.#pump();
+    this.#ports.onDeadline();
   }
 
   /** Drops the connection and leaves the session as it is, to expire or to be resumed by somebody. */

@@ -82,5 +82,7 @@ export interface SessionOptions {
 }
 
 export const CONNECT_TIMEOUT_MS_MAX = 10_000;
+/** How long `close` waits for the answer of a server that may hang. */
+export const CLOSE_TIMEOUT_MS = 5_000;
 /** Bytes of requests in flight; one request may always go. */
 export const IN_FLIGHT_BYTES_MAX = 16 * 1024 * 1024;
