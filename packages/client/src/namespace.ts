@@ -299,13 +299,13 @@ export class Namespace {
     options: CallOptions & { readonly local?: boolean } = {},
   ): Promise<void> {
     const full = this.#full(path, 'removeWatches');
-    const { watches } = this.#shell.core;
+    const onRemoved = (): void => this.#shell.core.watches.remove(LISTS_OF[kind], full);
     try {
-      await this.#shell.call(REMOVE_WATCHES, { path: full, type: WATCHER_TYPE[kind] }, this.#base, options);
+      await this.#shell.call(REMOVE_WATCHES, { path: full, type: WATCHER_TYPE[kind], onRemoved }, this.#base, options);
     } catch (error) {
       if (options.local !== true) throw error;
+      onRemoved();
     }
-    watches.remove(LISTS_OF[kind], full);
   }
 
   // ---- what people write again and again ----

@@ -198,7 +198,14 @@ export const ADD_WATCH: Operation<{ readonly path: string; readonly recursive: b
   read: nothing,
 };
 
-export const REMOVE_WATCHES: Operation<{ readonly path: string; readonly type: number }, void> = {
+export interface RemoveWatchesArguments {
+  readonly path: string;
+  readonly type: number;
+  /** Called with the reply itself: what is asked for later is registered by later replies, perhaps of the same chunk. */
+  readonly onRemoved: () => void;
+}
+
+export const REMOVE_WATCHES: Operation<RemoveWatchesArguments, void> = {
   name: 'removeWatches',
   isRepeatable: true,
   op: () => OP.removeWatches,
@@ -206,7 +213,7 @@ export const REMOVE_WATCHES: Operation<{ readonly path: string; readonly type: n
     writer.string(path);
     writer.int32(type);
   },
-  read: nothing,
+  read: (_reader, _base, { onRemoved }) => onRemoved(),
 };
 
 export interface ReconfigArguments {

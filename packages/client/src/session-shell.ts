@@ -88,7 +88,22 @@ export class SessionShell implements SessionPorts {
     options: CallOptions | undefined,
     watch: WatchAsk | null = null,
   ): Promise<R> {
-    return new Promise((resolve, reject) => {
+    return new Promise((onResult, onError) => {
+      let resolve: (result: R) => void = onResult;
+      let reject: (error: unknown) => void = onError;
+      if (watch !== null) {
+        // A server has one watch per path and connection for all who asked: who takes it away must know of this one.
+        const { watches } = this.core;
+        watches.expect(watch);
+        resolve = (result) => {
+          watches.settle(watch);
+          onResult(result);
+        };
+        reject = (error) => {
+          watches.settle(watch);
+          onError(error);
+        };
+      }
       const call = new Call(operation, args, base, this.#limits, watch, resolve, reject);
       const timeoutMs = options?.timeoutMs ?? this.#requestTimeoutMs;
       const signal = options?.signal;

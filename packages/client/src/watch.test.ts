@@ -161,6 +161,27 @@ test('closing: the iteration ends, the server forgets, other watches of the path
   await assert.rejects(zk.removeWatches('/closed'), NoWatcherError);
 });
 
+test('closing a watch, or removing all, leaves alone what is asked for at the same time', async () => {
+  await zk.create('/busy');
+  const seen: string[] = [];
+  const first = zk.watch('/busy', {}, () => seen.push('first'));
+  await first.ready;
+  const second = zk.watch('/busy', {}, () => seen.push('second'));
+  const once = zk.get('/busy', { watch: () => seen.push('once') });
+  await Promise.all([first.close(), second.ready, once]);
+  await other.set('/busy', '1');
+  await zk.sync('/busy');
+  assert.deepEqual(seen, ['once', 'second']);
+  seen.length = 0;
+  // Both replies come in one chunk: what the later one registers must not go with the earlier one.
+  const removing = zk.removeWatches('/busy');
+  const afterwards = zk.get('/busy', { watch: () => seen.push('afterwards') });
+  await Promise.all([removing, afterwards]);
+  await other.set('/busy', '2');
+  await zk.sync('/busy');
+  assert.deepEqual(seen, ['afterwards']);
+});
+
 test('a signal closes a watch, and so does leaving the loop', async () => {
   const controller = new AbortController();
   const watch = zk.watch('/signal', { signal: controller.signal });

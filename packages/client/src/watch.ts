@@ -177,7 +177,8 @@ export class Watch implements Watcher, AsyncIterable<WatchEvent, undefined>, Asy
     const isAlone = !WATCH_LISTS_OF_ALL.some((list) => watches.has(list, this.#fullPath));
     const type = isAlone ? WATCHER_TYPE.any : WATCHER_TYPE[this.#list];
     try {
-      await this.#shell.call(REMOVE_WATCHES, { path: this.#fullPath, type }, this.#base, { timeoutMs: 0 });
+      const args = { path: this.#fullPath, type, onRemoved: () => {} };
+      await this.#shell.call(REMOVE_WATCHES, args, this.#base, { timeoutMs: 0 });
     } catch (error) {
       // A watch that stays at the server costs an event now and then, which nobody hears.
       if (!(error instanceof ZooKeeperError)) throw error;

@@ -47,6 +47,32 @@ export class WatchRegistry {
     recursive: new Map(),
   };
 
+  /** How many requests that ask for a watch of the list and path were made and have not ended. */
+  readonly #asked: Readonly<Record<WatchList, Map<string, number>>> = {
+    data: new Map(),
+    exist: new Map(),
+    child: new Map(),
+    persistent: new Map(),
+    recursive: new Map(),
+  };
+
+  /** A request is made that asks for this; {@link settle} when it has ended. */
+  expect({ path, list, listIfMissing }: WatchAsk): void {
+    this.#count(list, path, 1);
+    if (listIfMissing !== null) this.#count(listIfMissing, path, 1);
+  }
+
+  settle({ path, list, listIfMissing }: WatchAsk): void {
+    this.#count(list, path, -1);
+    if (listIfMissing !== null) this.#count(listIfMissing, path, -1);
+  }
+
+  #count(list: WatchList, path: string, change: number): void {
+    const count = (this.#asked[list].get(path) ?? 0) + change;
+    if (count > 0) this.#asked[list].set(path, count);
+    else this.#asked[list].delete(path);
+  }
+
   add(list: WatchList, path: string, watcher: Watcher): void {
     const watchers = this.#lists[list].get(path);
     if (watchers === undefined) this.#lists[list].set(path, new Set([watcher]));
@@ -61,17 +87,18 @@ export class WatchRegistry {
     }
   }
 
+  /** Somebody watches the path in this list, or has asked for it. */
   has(list: WatchList, path: string): boolean {
-    return this.#lists[list].has(path);
+    return this.#lists[list].has(path) || this.#asked[list].has(path);
   }
 
-  /** Takes one watcher out, without a word to it; true if nobody is left in this list for the path. */
+  /** Takes one watcher out, without a word to it; true if nobody is left in this list for the path, nor has asked for it. */
   forget(list: WatchList, path: string, watcher: Watcher): boolean {
     const watchers = this.#lists[list].get(path);
     if (watchers === undefined) return false;
     if (!watchers.delete(watcher) || watchers.size > 0) return false;
     this.#lists[list].delete(path);
-    return true;
+    return !this.#asked[list].has(path);
   }
 
   /** Takes all watchers of a path out of these lists and tells them. */
