@@ -18,7 +18,7 @@ import { answerText, CliError, cliErrorOf } from './errors.js';
 import { connectionProblemText, eventText, sessionEvents, stateNames, watchEvents } from './event-text.js';
 
 /** Pauses between attempts: long enough to be read, short enough that nobody thinks it has given up. */
-const BACKOFF = { minMs: 100, maxMs: 1000 };
+const BACKOFF = { minMs: 1000, maxMs: 2000 };
 const CONNECT_CHANNEL = 'zoots:connect';
 
 export type OneShotList = 'data' | 'children';
@@ -71,6 +71,7 @@ export class Connection {
   readonly #watches = new Set<string>();
   readonly #persistent = new Map<string, Watch>();
   #isClosing = false;
+  /** There was a session on the connection, or is. */
   #isUp = false;
   /** Servers that could not be reached since the last one that could. */
   #failedCount = 0;
@@ -130,9 +131,11 @@ export class Connection {
     if (wasAlive) this.#listener.onEvent(eventText('Closed', 'None', null, -1));
   }
 
-  /** Ends the commands that wait for an answer. */
-  interrupt(): void {
+  /** Ends the calls that wait for an answer; false if there are none. */
+  interrupt(): boolean {
+    const isBusy = this.#pending.size > 0;
     for (const controller of this.#pending) controller.abort(new CliError('Interrupted'));
+    return isBusy;
   }
 
   // ---- calls ----
@@ -201,6 +204,10 @@ export class Connection {
   // ---- what the client says ----
 
   readonly #onState = (state: SessionState): void => {
+    if (state === 'connected' || state === 'read-only') {
+      this.#isUp = true;
+      this.#failedCount = 0;
+    }
     const name = sessionEvents[state];
     if (name !== null) this.#listener.onEvent(eventText(name, 'None', null, -1));
     this.#listener.onState();
@@ -215,11 +222,7 @@ export class Connection {
 
   readonly #onConnect = (message: unknown): void => {
     const { server, event, reason } = message as ConnectMessage;
-    if (event === 'connected') {
-      this.#isUp = true;
-      this.#failedCount = 0;
-      return;
-    }
+    if (event === 'connected') return;
     const wasUp = this.#isUp;
     this.#isUp = false;
     if (this.#isClosing) return;

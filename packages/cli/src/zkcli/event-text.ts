@@ -53,10 +53,9 @@ export function connectionProblemText(
   reason: string | null,
   wasUp: boolean,
 ): string {
-  const known = /\bE[A-Z_]{4,}\b/.exec(reason ?? '')?.[0] ?? '';
-  const text = REASONS[known] ?? reason ?? 'no answer';
+  const known = REASONS[/\bE[A-Z_]{4,}\b/.exec(reason ?? '')?.[0] ?? ''];
+  const text = known ?? reason?.replace(`${host}:${port}: `, '') ?? 'no answer';
   const place = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-  return wasUp
-    ? `Connection lost: ${place} (${text})`
-    : `${REASONS[known] ?? 'Connection failed'}: ${place}${REASONS[known] === undefined ? ` (${text})` : ''}`;
+  if (wasUp) return `Connection lost: ${place} (${text})`;
+  return known === undefined ? `Connection failed: ${place} (${text})` : `${known}: ${place}`;
 }

@@ -5,6 +5,7 @@
  * Ctrl-C ends the command that runs, else empties the line, else leaves; Ctrl-D on an empty line leaves.
  */
 import { clearScreenDown, createInterface, cursorTo, type Interface, moveCursor } from 'node:readline';
+import { Writable } from 'node:stream';
 import type { Output } from './command.js';
 import { complete } from './completion.js';
 import type { ConnectionSettings } from './connection.js';
@@ -15,6 +16,7 @@ import { Shell } from './shell.js';
 const FIRST_PROMPT_WAIT_MS = 300;
 const COMPLETION_WAIT_MS = 2000;
 const HISTORY_MAX = 1000;
+const EXIT_INTERRUPTED = 130;
 
 /** Resolves with the exit code. Fails with CliError if the connection cannot even begin. */
 export async function runTerminal(target: string, settings: ConnectionSettings): Promise<number> {
@@ -35,7 +37,7 @@ class Terminal {
     this.#shell = new Shell(target, settings, this.#output);
     this.#lines = createInterface({
       input: process.stdin,
-      output: process.stdout,
+      output: new Echo(() => !this.#isRunning || this.#isEnded),
       terminal: true,
       history: this.#history.load().reverse(),
       historySize: HISTORY_MAX,
@@ -59,8 +61,7 @@ class Terminal {
       await this.#shell.connect(target);
       await this.#shell.connection?.connected(FIRST_PROMPT_WAIT_MS).catch(() => {});
       this.#isRunning = false;
-      void this.#runTyped();
-      this.#prompt();
+      void this.#runTyped(true);
       await ended;
       await this.#shell.end();
     } finally {
@@ -77,10 +78,14 @@ class Terminal {
     void this.#runTyped();
   }
 
-  async #runTyped(): Promise<void> {
+  /** `isAhead`: while nobody listened. */
+  async #runTyped(isAhead = false): Promise<void> {
     if (this.#isRunning) return;
     this.#isRunning = true;
-    for (let line = this.#typed.shift(); line !== undefined && !this.#shell.isQuitting; line = this.#typed.shift()) {
+    for (let count = 0; this.#typed.length > 0 && !this.#shell.isQuitting; count++) {
+      const line = this.#typed.shift() as string;
+      // What was typed ahead was not shown yet.
+      if (isAhead || count > 0) process.stdout.write(`${this.#shell.prompt}${line}\n`);
       await this.#shell.runLine(line);
     }
     this.#isRunning = false;
@@ -89,8 +94,10 @@ class Terminal {
   }
 
   #onInterrupt(): void {
-    if (this.#isRunning) this.#shell.connection?.interrupt();
-    else if (this.#lines.line === '') this.#lines.close();
+    if (this.#isRunning) {
+      // Still waiting for the first connection: there is nothing to go back to.
+      if (this.#shell.connection?.interrupt() !== true) process.exit(EXIT_INTERRUPTED);
+    } else if (this.#lines.line === '') this.#lines.close();
     else {
       process.stdout.write('^C\n');
       this.#lines.write(null, { ctrl: true, name: 'e' });
@@ -130,7 +137,7 @@ class Terminal {
 
   /** Takes the prompt and what is typed away, prints, and shows them again below. */
   #above(text: string, stream: NodeJS.WriteStream = process.stdout): void {
-    const isTyping = !this.#isEnded && (!this.#isRunning || this.#lines.line !== '');
+    const isTyping = !this.#isEnded && !this.#isRunning;
     if (isTyping) {
       moveCursor(process.stdout, 0, -this.#lines.getCursorPos().rows);
       cursorTo(process.stdout, 0);
@@ -140,5 +147,26 @@ class Terminal {
     }
     stream.write(text);
     if (isTyping) this.#prompt();
+  }
+}
+
+/** What the line editor writes to. It shows nothing while a command runs: what is typed ahead comes with the next prompt. */
+class Echo extends Writable {
+  readonly isTTY = true;
+  readonly #isShown: () => boolean;
+
+  constructor(isShown: () => boolean) {
+    super();
+    this.#isShown = isShown;
+    process.stdout.on('resize', () => this.emit('resize'));
+  }
+
+  get columns(): number {
+    return process.stdout.columns;
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    if (this.#isShown()) process.stdout.write(chunk);
+    done();
   }
 }
