@@ -27,7 +27,7 @@ const bodyBytes: Record<number, number> = {
   [OP.create]: 4 + 30,
   [OP.children]: 4 + 1001 * 12,
 };
-const writeOps = new Set<number>([OP.create, OP.set]);
+const writeOps = new Set<number>([OP.create, OP.delete, OP.set]);
 
 const log = fs.openSync(logPath ?? '', 'w');
 let batch = Buffer.alloc(BATCH_BYTES_MAX);
@@ -143,11 +143,16 @@ class BareConnection {
   }
 
   #reply(xid: number, length: number): void {
-    if (this.#outLength + 4 + REPLY_HEADER_BYTES + length > this.#out.length) this.#flush();
+    if (this.#outLength + 8 + REPLY_HEADER_BYTES + length > this.#out.length) this.#flush();
     const out = this.#out;
     const at = this.#outLength;
     out.writeInt32BE(REPLY_HEADER_BYTES + length, at);
     out.writeInt32BE(xid, at + 4);
+    // zxid, no error, and a body that begins with an empty string or buffer: other replies were here before.
+    out.writeInt32BE(0, at + 8);
+    out.writeInt32BE(0, at + 12);
+    out.writeInt32BE(0, at + 16);
+    out.writeInt32BE(0, at + 20);
     this.#outLength = at + 4 + REPLY_HEADER_BYTES + length;
   }
 

@@ -116,6 +116,14 @@ interface Ends {
 /** Throws what an operation failed with: a run with an error is no measurement. */
 export async function measureClient(plan: ClientPlan): Promise<ClientResult> {
   const driver = await drivers[plan.client](plan);
+  try {
+    return await measureDriver(driver, plan);
+  } finally {
+    await driver.close();
+  }
+}
+
+async function measureDriver(driver: Driver, plan: ClientPlan): Promise<ClientResult> {
   const meter = new ClientMeter();
   const slots = Array.from({ length: plan.inFlight }, (_, index) => new Slot(driver, meter, plan, index));
   const finished = Promise.all(slots.map((slot) => slot.finished));
@@ -126,7 +134,6 @@ export async function measureClient(plan: ClientPlan): Promise<ClientResult> {
   const result = meter.stop();
   for (const slot of slots) slot.stop();
   await finished;
-  await driver.close();
   return result;
 }
 
