@@ -65,6 +65,7 @@ class Terminal {
       await ended;
       await this.#shell.end();
     } finally {
+      this.#isEnded = true;
       this.#lines.close();
     }
     return this.#shell.exitCode;
