@@ -80,9 +80,9 @@ staged('clocks that differ: others wait for skewMs longer', async (client) => {
 });
 
 staged('it outlives the connection and the session, and its signal comes by its own timer', async (client, server) => {
-  // A whole second begins now, so that the lease lasts one and no longer.
+  // Shortly before a whole second begins, so that the lease lasts little longer than one.
   const beganMs = performance.now();
-  const now = (): number => Date.UTC(2026, 0, 31) + performance.now() - beganMs;
+  const now = (): number => Date.UTC(2026, 0, 31) - 100 + performance.now() - beganMs;
   const held = await new NonBlockingLease(client, '/lease', { durationMs: 1_000, holder: 'a', now }).tryAcquire();
   await server.killSession(client);
   assert.ok(held?.isHeld);
