@@ -26,7 +26,7 @@ export const sections: readonly CommandSection[] = [
       rm: { usage: 'PATH… [-r]', summary: 'delete znodes' },
       stat: { usage: 'PATH', summary: 'print the metadata of a znode' },
       acl: { usage: 'PATH [ACL] [-R]', summary: 'print or set an ACL' },
-      find: { usage: '[PATH] [conditions]', summary: 'find znodes by name, kind, owner, size or age' },
+      find: { usage: '[PATH] [conditions]', summary: 'find znodes by name, owner, size or age' },
       grep: { usage: 'PATTERN [PATH]', summary: 'search the data of a subtree' },
       watch: { usage: 'PATH [-R]', summary: 'print changes as they come' },
     },
@@ -35,9 +35,16 @@ export const sections: readonly CommandSection[] = [
     title: 'Subtrees',
     commands: {
       cp: { usage: 'SOURCE TARGET [-r]', summary: 'copy a znode or a subtree, also between servers' },
-      export: { usage: '[PATH] [-o FILE]', summary: 'write a subtree as JSON lines' },
+      export: { usage: '[PATH | SNAPSHOT] [-o FILE]', summary: 'write a subtree as JSON lines' },
       import: { usage: 'FILE [PATH] [--merge]', summary: 'write what was exported into a server' },
       diff: { usage: 'LEFT RIGHT', summary: 'compare servers, subtrees, exports and snapshots' },
+    },
+  },
+  {
+    title: 'Coordination',
+    commands: {
+      lock: { usage: 'PATH [--wait TIME] -- COMMAND…', summary: 'run a command while holding a lock' },
+      elect: { usage: 'PATH [--wait TIME] -- COMMAND…', summary: 'run a command once it leads' },
     },
   },
   {

@@ -31,7 +31,9 @@ JSON: {"path", "created", "changed", "unchanged", "leftOut"}.
     const auth = otherAuthOf(line);
     const [from, to] = [await clients.of(source, auth), await clients.of(target, auth)];
     const wish = writeWishOf(line, target.path);
-    const records = recordsToCopy(from, source.path, line.has('recursive'), wish.hasAcls);
+    if (!line.has('recursive')) await refuseChildren(from, source.path);
+    // Ephemerals are read, so that they can be counted, or copied as persistent ones.
+    const records = recordsOfServer(from, source.path, { hasEphemerals: true, hasAcls: wish.hasAcls });
     const first = await firstOf(records, source.path);
     await refuseOccupied(to, wish, target.path === '/' ? [] : [first]);
     if (line.has('parents') && !wish.isDryRun) await ensureParent(to, target.path);
@@ -48,19 +50,9 @@ function refuseOverlap(source: string, target: string): void {
   if (isBelow) throw new UsageError(`the target ${target} lies within the source ${source}`);
 }
 
-async function* recordsToCopy(
-  from: Namespace,
-  path: string,
-  isRecursive: boolean,
-  hasAcls: boolean,
-): AsyncGenerator<TreeRecord> {
-  let isFirst = true;
-  // Ephemerals are read, so that they can be counted, or copied as persistent ones.
-  for await (const record of recordsOfServer(from, path, { hasEphemerals: true, hasAcls })) {
-    if (!isFirst && !isRecursive) throw new RefusedError(`${path} has children; -r copies them, too`);
-    isFirst = false;
-    yield record;
-  }
+async function refuseChildren(from: Namespace, path: string): Promise<void> {
+  const stat = await from.exists(path);
+  if (stat !== null && stat.numChildren > 0) throw new RefusedError(`${path} has children; -r copies them, too`);
 }
 
 async function firstOf(records: AsyncGenerator<TreeRecord>, path: string): Promise<TreeRecord> {

@@ -1,10 +1,11 @@
 /** `zoots diff`: what two trees differ in, each of them on a server, in an export, or in a snapshot of a data directory. */
-import { type Invocation, type ModernCommand, runModern } from '../modern/invocation.js';
+import { type ModernCommand, runModern } from '../modern/invocation.js';
 import type { Output } from '../modern/output.js';
-import { asMissingZnode, otherAuthOf, otherAuthOption, type Place, PlaceClients, parsePlace } from '../modern/place.js';
+import { otherAuthOption, PlaceClients, parsePlace } from '../modern/place.js';
+import { recordsOfPlace } from '../modern/place-records.js';
 import { EXIT } from '../modern/problem.js';
 import { type Difference, differencesOf } from '../modern/tree-difference.js';
-import { openAcl, recordsOfServer, subtreeOf, type TreeRecord } from '../modern/tree-record.js';
+import type { TreeRecord } from '../modern/tree-record.js';
 import { aclJson, aclText, dataJson, dataSummary } from '../modern/znode-facts.js';
 
 /** Characters of data that a line shows. */
@@ -20,7 +21,7 @@ const command: ModernCommand = {
     otherAuthOption,
   ],
   notes: `LEFT and RIGHT are /PATH on the server of --server, zk://HOST:PORT/PATH on another, or a file: an export, or a snapshot of
-a data directory; FILE#/PATH is a subtree of it. Data, ACL and kind are compared, not versions, times and zxids; /zookeeper
+a data directory; FILE#/PATH is a subtree of it. Data, ACLs and (with --ephemerals) who is ephemeral are compared, not versions, times and zxids; /zookeeper
 is left out. Lines: - only left, + only right, ~ different. The exit code is 1 if there is a difference.
 JSON: {"change": "removed" | "added" | "changed", "path", "left", "right", "parts"}.
 
@@ -31,7 +32,7 @@ JSON: {"change": "removed" | "added" | "changed", "path", "left", "right", "part
     const { line, out } = invocation;
     const clients = new PlaceClients(invocation);
     const [left, right] = await Promise.all(
-      line.operands.map((text) => recordsOfPlace(invocation, clients, parsePlace(text))),
+      line.operands.map((text) => recordsOfPlace(invocation, parsePlace(text), clients)),
     );
     let count = 0;
     for await (const difference of differencesOf(left as Records, right as Records)) {
@@ -46,33 +47,6 @@ JSON: {"change": "removed" | "added" | "changed", "path", "left", "right", "part
 };
 
 type Records = AsyncIterable<TreeRecord>;
-
-async function recordsOfPlace({ line }: Invocation, clients: PlaceClients, place: Place): Promise<Records> {
-  const hasEphemerals = line.has('ephemerals');
-  const hasAcls = !line.has('no-acl');
-  if (place.type === 'znode') {
-    const client = await clients.of(place, otherAuthOf(line));
-    return orMissing(recordsOfServer(client, place.path, { hasEphemerals, hasAcls }), place.path);
-  }
-  const { sortedRecordsOfFile } = await import('../modern/dump-file.js');
-  const records = await sortedRecordsOfFile(place.file);
-  return subtreeOf(comparable(records, hasEphemerals, hasAcls), place.path, place.file);
-}
-
-async function* orMissing(records: Records, path: string): Records & AsyncGenerator<TreeRecord> {
-  try {
-    yield* records;
-  } catch (error) {
-    throw asMissingZnode(error, path);
-  }
-}
-
-async function* comparable(records: readonly TreeRecord[], hasEphemerals: boolean, hasAcls: boolean) {
-  for (const record of records) {
-    if (record.kind === 'ephemeral' && !hasEphemerals) continue;
-    yield hasAcls ? record : { ...record, acl: openAcl };
-  }
-}
 
 function differenceLines(out: Output, difference: Difference): string[] {
   const { path } = difference;
@@ -91,7 +65,7 @@ function differenceLines(out: Output, difference: Difference): string[] {
 const partText = {
   data: ({ data }: TreeRecord): string => dataSummary(data, DATA_CHARACTERS_MAX),
   acl: ({ acl }: TreeRecord): string => aclText(acl),
-  kind: ({ kind, ttlMs }: TreeRecord): string => (ttlMs === null ? kind : `${kind} ${ttlMs} ms`),
+  kind: ({ kind }: TreeRecord): string => kind,
 };
 
 function differenceJson(difference: Difference): unknown {
@@ -105,8 +79,8 @@ function differenceJson(difference: Difference): unknown {
   };
 }
 
-function recordJson({ data, acl, kind, ttlMs }: TreeRecord): unknown {
-  return { ...dataJson(data), acl: aclJson(acl), kind, ...(ttlMs === null ? {} : { ttlMs }) };
+function recordJson({ data, acl, owner }: TreeRecord): unknown {
+  return { ...dataJson(data), acl: aclJson(acl), owner };
 }
 
 export const run = (words: readonly string[]): Promise<number> => runModern(command, words);

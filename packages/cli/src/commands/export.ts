@@ -2,11 +2,12 @@
 import { createWriteStream } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { endLine, headLine, recordLine } from '../modern/dump-format.js';
-import { type ModernCommand, runModern } from '../modern/invocation.js';
+import { type Invocation, type ModernCommand, runModern } from '../modern/invocation.js';
 import { Output } from '../modern/output.js';
+import { type Place, parsePlace } from '../modern/place.js';
+import { recordsOfPlace } from '../modern/place-records.js';
 import { EXIT } from '../modern/problem.js';
 import { countText } from '../modern/quantities.js';
-import { recordsOfServer } from '../modern/tree-record.js';
 
 const command: ModernCommand = {
   name: 'export',
@@ -16,7 +17,9 @@ const command: ModernCommand = {
     { long: 'ephemerals', text: 'ephemeral znodes, too' },
     { long: 'no-acl', text: 'without ACLs' },
   ],
-  notes: `PATH is / if it is left out; /zookeeper is never exported. The output is JSON lines in any case: a first line about
+  notes: `PATH is / if it is left out; it may also be a snapshot of a data directory, or SNAPSHOT#/PATH: of the server's kinds of
+znodes only a snapshot tells which are containers or have a TTL; from a server they come out persistent. /zookeeper is never
+exported. The output is JSON lines in any case: a first line about
 the whole, {"path", "data", …} per znode with paths relative to PATH, and {"end":true}. It is no snapshot of one moment: what
 changes meanwhile may be in it or not. docs/cli.md has the format.
 
@@ -24,14 +27,13 @@ changes meanwhile may be in it or not. docs/cli.md has the format.
 
   async run(invocation) {
     const { line, out } = invocation;
-    const root = line.operands[0] ?? '/';
-    const client = await invocation.connect();
+    const place = parsePlace(line.operands[0] ?? '/');
+    const records = await recordsOfPlace(invocation, place);
     const file = line.value('output');
     const sink = file === undefined ? out : new FileSink(`${file}.partial`);
-    sink.line(headLine({ root, server: invocation.server, time: new Date().toISOString() }));
+    sink.line(headLine({ root: place.path, from: sourceText(place, invocation), time: new Date().toISOString() }));
     let count = 0;
-    const wish = { hasEphemerals: line.has('ephemerals'), hasAcls: !line.has('no-acl') };
-    for await (const record of recordsOfServer(client, root, wish)) {
+    for await (const record of records) {
       sink.line(recordLine(record));
       count++;
       await sink.ready();
@@ -45,6 +47,10 @@ changes meanwhile may be in it or not. docs/cli.md has the format.
     return EXIT.ok;
   },
 };
+
+function sourceText(place: Place, { server }: Invocation): string {
+  return place.type === 'file' ? place.file : (place.server ?? server);
+}
 
 /** A file that is written line by line. */
 class FileSink {

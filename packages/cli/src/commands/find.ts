@@ -5,7 +5,7 @@ import { type ModernCommand, runModern } from '../modern/invocation.js';
 import { EXIT } from '../modern/problem.js';
 import { parseCount, parseSize, parseTimeMs } from '../modern/quantities.js';
 import { readTree, type TreeNode } from '../modern/tree-reader.js';
-import { kindOf, kinds, statJson } from '../modern/znode-facts.js';
+import { statJson } from '../modern/znode-facts.js';
 import { styledName } from '../modern/znode-style.js';
 
 type Condition = (node: TreeNode) => boolean;
@@ -20,15 +20,15 @@ const conditions: Readonly<Record<string, (text: string, nowMs: number) => Condi
     const pattern = globToRegExp(text);
     return ({ path }) => pattern.test(path);
   },
-  kind: (text) => {
-    const wanted = text.split(',');
-    const wrong = wanted.find((kind) => !(kinds as readonly string[]).includes(kind));
-    if (wrong !== undefined) throw new UsageError(`--kind: "${wrong}" is none of ${kinds.join(', ')}`);
-    return ({ stat }) => wanted.includes(kindOf(stat));
+  ephemeral: () => {
+    return ({ stat }) => stat.ephemeralOwner !== 0n;
+  },
+  persistent: () => {
+    return ({ stat }) => stat.ephemeralOwner === 0n;
   },
   owner: (text) => {
     const owner = parseSessionId(text);
-    return ({ stat }) => kindOf(stat) === 'ephemeral' && BigInt.asUintN(64, stat.ephemeralOwner) === owner;
+    return ({ stat }) => BigInt.asUintN(64, stat.ephemeralOwner) === owner;
   },
   larger: (text) => {
     const bytes = parseSize('larger', text);
@@ -68,7 +68,8 @@ const command: ModernCommand = {
   options: [
     { long: 'name', short: 'n', value: 'GLOB', text: "the last component: 'lock-*', '{a,b}?'" },
     { long: 'path', value: 'GLOB', text: "the whole path: '/app/**/config' (** also crosses /)" },
-    { long: 'kind', short: 'k', value: 'KINDS', text: kinds.join(', ') },
+    { long: 'ephemeral', short: 'e', text: 'ephemeral znodes' },
+    { long: 'persistent', text: 'all others' },
     { long: 'owner', value: 'SESSION', text: 'ephemeral znodes of this session (hex)' },
     { long: 'larger', value: 'SIZE', text: 'more data than this: 512, 10k, 1m' },
     { long: 'smaller', value: 'SIZE', text: 'less data than this' },
@@ -82,7 +83,7 @@ const command: ModernCommand = {
   notes: `PATH is / if it is left out. Several conditions must hold at once. Ages are by this machine's clock.
 JSON: {"path", "stat"} per znode; with --count {"count"}.
 
-  zoots find /services --kind ephemeral --older 1d`,
+  zoots find /services --ephemeral --older 1d`,
 
   async run(invocation) {
     const { line, out } = invocation;

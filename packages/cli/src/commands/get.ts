@@ -7,6 +7,8 @@ import { EXIT } from '../modern/problem.js';
 import { dataJson, hexLines, statJson, statLines } from '../modern/znode-facts.js';
 
 const formats = ['auto', 'raw', 'base64', 'hex'] as const;
+const LINE_FEED = 0x0a;
+
 type Format = (typeof formats)[number];
 
 const command: ModernCommand = {
@@ -30,7 +32,9 @@ JSON: {"path", "data", "stat"}; "data" is null, text, or base64 and then "encodi
     if (out.isJson) out.json({ path, ...dataJson(data), stat: statJson(stat) });
     else {
       writeData(out, data, format);
-      if (line.has('stat')) for (const text of statLines(stat)) out.line(text);
+      if (!line.has('stat')) return EXIT.ok;
+      const isLineOpen = data !== null && data.length > 0 && data.at(-1) !== LINE_FEED && !out.isTerminal;
+      for (const text of [...(isLineOpen ? [''] : []), ...statLines(stat)]) out.line(text);
     }
     return EXIT.ok;
   },

@@ -1,5 +1,6 @@
 /** `zoots import`: what `zoots export` wrote, into a server. The whole file is checked before the first znode is written. */
 import { recordsOfDump } from '../modern/dump-file.js';
+import type { DumpHead } from '../modern/dump-format.js';
 import { type ModernCommand, runModern } from '../modern/invocation.js';
 import { EXIT } from '../modern/problem.js';
 import { ensureParent, refuseOccupied, reportCounts, writeOptions, writeWishOf } from '../modern/tree-arrival.js';
@@ -15,17 +16,21 @@ const command: ModernCommand = {
     ZK_UNIMPLEMENTED:
       'TTL znodes need a server with zookeeper.extendedTypesEnabled=true; --plain makes them persistent',
   },
-  notes: `FILE is what zoots export wrote, plain or gzip; - is standard input. PATH is where its root goes, / if it is left out.
-It refuses if PATH exists (for /: if one of the file's znodes exists), or with --merge brings what is there up to date; it
+  notes: `FILE is what zoots export wrote, plain or gzip; - is standard input. PATH is where its root goes; if
+it is left out, where it came from. It refuses if PATH exists (for /: if one of the file's znodes exists), or with --merge brings what is there up to date; it
 never deletes. Ephemeral znodes are left out. JSON: {"path", "created", "changed", "unchanged", "leftOut"}.
 
   zoots import app.jsonl /app --merge --dry-run`,
 
   async run(invocation) {
     const { line, out } = invocation;
-    const [file, root = '/'] = line.operands as [string, string | undefined];
+    const [file, target] = line.operands as [string, string | undefined];
     const records: TreeRecord[] = [];
-    for await (const record of recordsOfDump(file)) records.push(record);
+    let root = target ?? '/';
+    const onHead = (head: DumpHead): void => {
+      root = target ?? head.root;
+    };
+    for await (const record of recordsOfDump(file, onHead)) records.push(record);
     const client = await invocation.connect();
     const wish = writeWishOf(line, root);
     await refuseOccupied(client, wish, records);

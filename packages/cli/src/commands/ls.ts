@@ -4,7 +4,7 @@ import { tableLines } from '../modern/output.js';
 import { EXIT } from '../modern/problem.js';
 import { localTimeText, sizeText } from '../modern/quantities.js';
 import { readTree, type TreeNode } from '../modern/tree-reader.js';
-import { kindOf, statJson } from '../modern/znode-facts.js';
+import { ownerOf, statJson } from '../modern/znode-facts.js';
 import { styledName } from '../modern/znode-style.js';
 
 /** Lines of a long listing that share their column widths, so that a listing of millions needs no more memory. */
@@ -14,7 +14,7 @@ const command: ModernCommand = {
   name: 'ls',
   operands: { min: 0, max: 1 },
   options: [
-    { long: 'long', short: 'l', text: 'kind, size, children, version and time of the last change of each' },
+    { long: 'long', short: 'l', text: 'size, children, version, time of the last change, and owning session of each' },
     { long: 'recursive', short: 'R', text: 'everything below PATH, as full paths' },
   ],
   notes: `PATH is / if it is left out. JSON: {"name", "path"} per child, with --long also "stat".
@@ -44,7 +44,7 @@ async function listNodes({ line, out }: Invocation, nodes: AsyncIterable<TreeNod
   const isLong = line.has('long');
   let rows: string[][] = [];
   const flushRows = (): void => {
-    for (const row of tableLines(rows, [false, true, true, true, false, false])) out.line(row);
+    for (const row of tableLines(rows, [true, true, true, false, false, false])) out.line(row);
     rows = [];
   };
   for await (const node of nodes) {
@@ -67,11 +67,11 @@ function nodeJson({ name, path, stat }: TreeNode, isLong: boolean): unknown {
 
 function longRow({ stat }: TreeNode, name: string): string[] {
   return [
-    kindOf(stat),
     sizeText(stat.dataLength),
     String(stat.numChildren),
     `v${stat.version}`,
     localTimeText(stat.mtime),
+    ownerOf(stat) ?? '-',
     name,
   ];
 }

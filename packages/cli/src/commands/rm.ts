@@ -9,7 +9,7 @@ import { refuseSystemPath } from '../modern/system-path.js';
 
 const command: ModernCommand = {
   name: 'rm',
-  operands: { min: 1, max: 1000 },
+  operands: { min: 1, max: Number.POSITIVE_INFINITY },
   options: [
     { long: 'recursive', short: 'r', text: 'with everything below; asks first on a terminal' },
     { long: 'yes', short: 'y', text: 'do not ask' },

@@ -4,7 +4,7 @@ import type { Output } from '../modern/output.js';
 import { EXIT } from '../modern/problem.js';
 import { countText, parseCount, sizeText } from '../modern/quantities.js';
 import { readTree, type TreeNode } from '../modern/tree-reader.js';
-import { dataSummary, kindOf, statJson } from '../modern/znode-facts.js';
+import { dataSummary, statJson } from '../modern/znode-facts.js';
 import { styledName } from '../modern/znode-style.js';
 
 const lines = {
@@ -24,7 +24,8 @@ const command: ModernCommand = {
     { long: 'data', text: 'the beginning of the data' },
     { long: 'ascii', text: 'draw with | and -' },
   ],
-  notes: `PATH is / if it is left out. Kinds other than persistent are named, and coloured on a terminal.
+  notes: `PATH is / if it is left out. Ephemeral znodes are marked. Containers and TTL znodes
+look persistent: servers do not tell.
 JSON: {"path", "depth", "stat"} per znode, a parent before its children.
 
   zoots tree -d 2 /kafka`,
@@ -72,9 +73,8 @@ class Drawing {
   }
 
   #remarks({ stat, data, isDenied }: TreeNode): string {
-    const kind = kindOf(stat);
     const remarks = [
-      kind === 'persistent' ? '' : `(${kind})`,
+      stat.ephemeralOwner === 0n ? '' : '(ephemeral)',
       this.#hasSizes ? sizeText(stat.dataLength) : '',
       isDenied ? '(not permitted)' : '',
       data === undefined || data === null || data.length === 0 ? '' : dataSummary(data, DATA_CHARACTERS_MAX),

@@ -5,7 +5,7 @@ import { basename } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { parseDump } from './dump-format.js';
+import { type DumpHead, parseDump } from './dump-format.js';
 import { comparePaths } from './tree-reader.js';
 import type { TreeRecord } from './tree-record.js';
 
@@ -13,7 +13,7 @@ import type { TreeRecord } from './tree-record.js';
 export const STDIN = '-';
 
 /** The records of an export, in the file's order. Rejects with RefusedError or an error of the file system. */
-export async function* recordsOfDump(file: string): AsyncGenerator<TreeRecord> {
+export async function* recordsOfDump(file: string, onHead?: (head: DumpHead) => void): AsyncGenerator<TreeRecord> {
   const isGzip = file !== STDIN && (await firstBytes(file, 2)).equals(Buffer.from([0x1f, 0x8b]));
   const raw: Readable = file === STDIN ? process.stdin : createReadStream(file);
   const input = isGzip ? raw.pipe(createGunzip()) : raw;
@@ -23,7 +23,7 @@ export async function* recordsOfDump(file: string): AsyncGenerator<TreeRecord> {
     for (const stream of [raw, input]) stream.once('error', reject);
   });
   failed.catch(() => {});
-  yield* parseDump(linesOrError(lines, failed), file === STDIN ? 'standard input' : file);
+  yield* parseDump(linesOrError(lines, failed), file === STDIN ? 'standard input' : file, onHead);
 }
 
 async function* linesOrError(lines: AsyncIterable<string>, failed: Promise<never>): AsyncGenerator<string> {

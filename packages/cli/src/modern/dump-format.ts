@@ -13,14 +13,15 @@
 import type { Acl } from '@zoots/client';
 import { decodeBase64 } from './data-operand.js';
 import { RefusedError } from './problem.js';
-import { isOpenAcl, openAcl, type TreeRecord } from './tree-record.js';
-import { aclJson, dataJson, type Kind, kinds, permissionBits } from './znode-facts.js';
+import { isOpenAcl, type Kind, kinds, openAcl, type TreeRecord } from './tree-record.js';
+import { aclJson, dataJson, permissionBits } from './znode-facts.js';
 
 export const FORMAT_VERSION = 1;
 
 export interface DumpHead {
   readonly root: string;
-  readonly server?: string;
+  /** The server or file that it comes from. */
+  readonly from?: string;
   readonly time?: string;
 }
 
@@ -48,6 +49,7 @@ export function recordLine({ path, data, acl, kind, ttlMs, owner }: TreeRecord):
 export async function* parseDump(
   lines: Iterable<string> | AsyncIterable<string>,
   name: string,
+  onHead: (head: DumpHead) => void = () => {},
 ): AsyncGenerator<TreeRecord> {
   const seen = new Set<string>();
   let lineNumber = 0;
@@ -61,7 +63,7 @@ export async function* parseDump(
     const value = parseLine(line, refuse);
     if (state === 'ended') refuse('there is something behind the line {"end":true}');
     else if (state === 'head') {
-      checkHead(value, refuse);
+      onHead(headOf(value, refuse));
       state = 'records';
     } else if (value.end === true) state = 'ended';
     else {
@@ -89,15 +91,21 @@ function parseLine(line: string, refuse: Refuse): Members {
   return value as Members;
 }
 
-function checkHead(value: Members, refuse: Refuse): void {
+function headOf(value: Members, refuse: Refuse): DumpHead {
   if (value.zoots !== 'export') refuse('this is no file of zoots export: its first line has "zoots":"export"');
   if (value.version !== FORMAT_VERSION) {
     refuse(`version ${JSON.stringify(value.version)} of the format is not known; this zoots reads ${FORMAT_VERSION}`);
   }
+  const { root } = value;
+  return typeof root === 'string' && isPath(root) ? { root } : refuse('"root" is no path');
+}
+
+function isPath(text: string): boolean {
+  return /^\/$|^(\/[^/]+)+$/.test(text);
 }
 
 function checkPlace(path: string, seen: ReadonlySet<string>, refuse: Refuse): void {
-  if (!/^\/$|^(\/[^/]+)+$/.test(path)) refuse(`path ${JSON.stringify(path)} is not valid`);
+  if (!isPath(path)) refuse(`path ${JSON.stringify(path)} is not valid`);
   if (seen.has(path)) refuse(`path ${path} comes twice`);
   const parent = path.slice(0, path.lastIndexOf('/')) || '/';
   if (path !== '/' && !seen.has(parent)) refuse(`path ${path} comes before its parent ${parent}`);

@@ -33,6 +33,8 @@ export interface ConnectWishes {
   /** Instead of --auth. */
   readonly auth?: readonly string[];
   readonly sessionTimeoutMs?: number;
+  /** Without one, calls wait for a server as long as the session may live. */
+  readonly hasRequestTimeout?: boolean;
 }
 
 export class Invocation {
@@ -40,7 +42,8 @@ export class Invocation {
   readonly out: Output;
   /** How long a server may take, to connect and to answer. */
   readonly timeoutMs: number;
-  readonly #clients: ZooKeeper[] = [];
+  readonly #connects: Promise<ZooKeeper>[] = [];
+  readonly #end = new AbortController();
 
   constructor(line: CommandLine) {
     this.line = line;
@@ -63,10 +66,11 @@ export class Invocation {
     const remark = this.out.isTerminal ? this.#remarkLater(`waiting for ${server} …`) : undefined;
     try {
       const sessionTimeoutMs = wishes.sessionTimeoutMs;
-      const options = { auth, sessionTimeoutMs, timeoutMs: this.timeoutMs, requestTimeoutMs: this.timeoutMs };
-      const client = await connect(server, options);
-      this.#clients.push(client);
-      return client;
+      const requestTimeoutMs = wishes.hasRequestTimeout === false ? undefined : this.timeoutMs;
+      const timeouts = { sessionTimeoutMs, timeoutMs: this.timeoutMs, requestTimeoutMs };
+      const connecting = connect(server, { auth, ...timeouts, signal: this.#end.signal });
+      this.#connects.push(connecting);
+      return await connecting;
     } catch (error) {
       throw this.#withPlace(error as Error & { code?: string }, server);
     } finally {
@@ -90,10 +94,11 @@ export class Invocation {
     return new NoServerError(`${what}; is the server running? --server HOST:PORT names another`, { cause: error });
   }
 
-  /** Closes the sessions, which takes ephemeral znodes away at once. */
+  /** Closes the sessions, which takes ephemeral znodes away at once; those still to come as well. */
   async end(): Promise<void> {
     this.out.flush();
-    await Promise.allSettled(this.#clients.map((client) => client.close()));
+    this.#end.abort();
+    await Promise.allSettled(this.#connects.map(async (connecting) => (await connecting).close()));
   }
 }
 

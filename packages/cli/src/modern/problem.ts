@@ -55,13 +55,16 @@ export function problemOf(error: unknown, remedies: Readonly<Record<string, stri
     const message = remedy === undefined ? error.message : `${error.message}; ${remedy}`;
     return { exitCode: exitCodeOf(code), code, message, path };
   }
-  // Files: ENOENT and its kin name the file themselves.
-  if ('syscall' in error) return { ...plain(error), exitCode: EXIT.refused, code };
+  if ('syscall' in error) return { message: fileMessage(error), path: null, exitCode: EXIT.refused, code };
   return null;
 }
 
 function plain(error: Error): { message: string; path: null } {
   return { message: error.message, path: null };
+}
+
+function fileMessage({ code, path, message }: NodeJS.ErrnoException): string {
+  return code === 'ENOENT' && path !== undefined ? `${path}: there is no such file` : message;
 }
 
 function exitCodeOf(code: string): number {

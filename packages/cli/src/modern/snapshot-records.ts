@@ -5,11 +5,25 @@ import { readAcls } from '@zoots/protocol';
 import { NodeDisk, nodeGzip } from '@zoots/server';
 import { readSnapshotFile, type SnapshotSink } from '@zoots/storage';
 import { RefusedError } from './problem.js';
-import { openAcl, type TreeRecord } from './tree-record.js';
-import { kindOf, ownerOf, ttlMsOf } from './znode-facts.js';
+import { type Kind, openAcl, type TreeRecord } from './tree-record.js';
+import { sessionText } from './znode-facts.js';
 
 /** A StatPersisted: long czxid mzxid ctime mtime, int version cversion aversion, long ephemeralOwner pzxid. */
 const OWNER_OFFSET = 44;
+
+const CONTAINER_OWNER = 1n << 63n;
+/**
+ * A TTL znode's owner: a byte 0xff, two bytes of zeros, and the TTL in ms in the lower 40 bits. The id of a session of server
+ * 255 begins with 0xff, too, but has the time in the next bytes.
+ */
+const TTL_MARK = 0xff0000n;
+const TTL_BITS = 40n;
+
+function kindOfOwner(owner: bigint): Kind {
+  if (owner === 0n) return 'persistent';
+  if (owner === CONTAINER_OWNER) return 'container';
+  return owner >> TTL_BITS === TTL_MARK ? 'ttl' : 'ephemeral';
+}
 
 class RecordSink implements SnapshotSink {
   readonly records: TreeRecord[] = [];
@@ -35,7 +49,8 @@ class RecordSink implements SnapshotSink {
     statStart: number,
   ): boolean {
     const view = new DataView(bytes.buffer, bytes.byteOffset);
-    const stat = { ephemeralOwner: view.getBigInt64(statStart + OWNER_OFFSET) };
+    const owner = view.getBigUint64(statStart + OWNER_OFFSET);
+    const kind = kindOfOwner(owner);
     const path = decodeUtf8(bytes, pathStart, pathEnd);
     if (path === '/zookeeper' || path.startsWith('/zookeeper/')) return true;
     this.records.push({
@@ -43,9 +58,9 @@ class RecordSink implements SnapshotSink {
       data: dataStart < 0 ? null : bytes.slice(dataStart, dataEnd),
       // A znode without an ACL of its own (-1) is open.
       acl: this.#acls.get(aclId) ?? openAcl,
-      kind: kindOf(stat),
-      ttlMs: ttlMsOf(stat),
-      owner: ownerOf(stat),
+      kind,
+      ttlMs: kind === 'ttl' ? Number(BigInt.asUintN(Number(TTL_BITS), owner)) : null,
+      owner: kind === 'ephemeral' ? sessionText(owner) : null,
     });
     return true;
   }

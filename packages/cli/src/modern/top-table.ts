@@ -44,7 +44,7 @@ function rowOf(
 ): string[] {
   const { min, avg, max } = figures.latencyMs;
   const rates = ratesOf(figures, before);
-  const behind = newest - figures.zxid;
+  const behind = behindOf(figures, newest);
   return [
     figures.server,
     out.styled(styleOfMode[figures.mode] ?? 'blue', figures.mode),
@@ -71,7 +71,7 @@ export function topJson(sample: Sample, previous: Sample | null, timeMs: number)
     return {
       time,
       ...shown,
-      behind: newestZxid(sample) - figures.zxid,
+      behind: behindOf(figures, newestZxid(sample)),
       receivedPerSecond: rates?.receivedPerSecond ?? null,
       sentPerSecond: rates?.sentPerSecond ?? null,
     };
@@ -108,7 +108,14 @@ function rateText(rate: number | undefined): string {
   return rate === undefined ? '-' : String(rate);
 }
 
+/** Transactions, within an epoch. Stand-alone servers have nothing to do with each other. */
+function behindOf({ mode, zxid }: ServerFigures, newest: number): number {
+  return mode === 'standalone' ? 0 : newest - zxid;
+}
+
 function newestZxid(sample: Sample): number {
-  const zxids = [...sample.values()].flatMap((figures) => ('error' in figures ? [] : [figures.zxid]));
+  const zxids = [...sample.values()].flatMap((figures) =>
+    'error' in figures || figures.mode === 'standalone' ? [] : [figures.zxid],
+  );
   return Math.max(...zxids);
 }

@@ -10,7 +10,7 @@ export const writeOptions: readonly OptionRow[] = [
   { long: 'merge', short: 'm', text: 'write what differs over what is there; nothing is deleted' },
   { long: 'parents', short: 'p', text: 'create the missing znodes above' },
   { long: 'no-acl', text: 'leave ACLs out: new znodes are open, others keep theirs' },
-  { long: 'plain', text: 'containers, TTL and ephemeral znodes become persistent' },
+  { long: 'plain', text: 'ephemeral znodes (and containers, TTL znodes of snapshots) become persistent' },
   { long: 'dry-run', short: 'n', text: 'only say what would be done' },
 ];
 

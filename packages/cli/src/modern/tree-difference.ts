@@ -44,6 +44,11 @@ function differentParts(left: TreeRecord, right: TreeRecord): DifferentPart[] {
   const parts: DifferentPart[] = [];
   if (!sameData(left.data, right.data)) parts.push('data');
   if (!sameAcl(left.acl, right.acl)) parts.push('acl');
-  if (left.kind !== right.kind || left.ttlMs !== right.ttlMs) parts.push('kind');
+  if (left.kind !== right.kind && (isEphemeral(left) || isEphemeral(right))) parts.push('kind');
   return parts;
+}
+
+/** No other kinds are compared: a server does not tell them to its clients. */
+function isEphemeral({ kind }: TreeRecord): boolean {
+  return kind === 'ephemeral';
 }

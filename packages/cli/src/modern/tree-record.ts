@@ -6,7 +6,12 @@
 import type { Acl, Namespace } from '@zoots/client';
 import { RefusedError } from './problem.js';
 import { readTree, type TreeNode } from './tree-reader.js';
-import { type Kind, kindOf, ownerOf, ttlMsOf } from './znode-facts.js';
+import { ownerOf } from './znode-facts.js';
+
+/** A server tells its clients only which znodes are ephemeral; containers and TTL znodes are known from snapshots. */
+export type Kind = 'persistent' | 'ephemeral' | 'container' | 'ttl';
+
+export const kinds: readonly Kind[] = ['persistent', 'ephemeral', 'container', 'ttl'];
 
 export interface TreeRecord {
   readonly path: string;
@@ -51,7 +56,7 @@ export async function* recordsOfServer(
         `${node.path}: the ACL does not let this session read all of it; present an identity that may, with --auth SCHEME:AUTH`,
       );
     }
-    if (wish.hasEphemerals || kindOf(node.stat) !== 'ephemeral') yield recordOf(node, root);
+    if (wish.hasEphemerals || node.stat.ephemeralOwner === 0n) yield recordOf(node, root);
   }
 }
 
@@ -60,8 +65,8 @@ function recordOf({ path, data, acl, stat }: TreeNode, root: string): TreeRecord
     path: relativePath(path, root),
     data: data ?? null,
     acl: acl ?? openAcl,
-    kind: kindOf(stat),
-    ttlMs: ttlMsOf(stat),
+    kind: stat.ephemeralOwner === 0n ? 'persistent' : 'ephemeral',
+    ttlMs: null,
     owner: ownerOf(stat),
   };
 }

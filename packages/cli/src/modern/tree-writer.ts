@@ -5,8 +5,7 @@
  */
 import type { CreateMode, Namespace } from '@zoots/client';
 import { RefusedError } from './problem.js';
-import { absolutePath, sameAcl, type TreeRecord } from './tree-record.js';
-import type { Kind } from './znode-facts.js';
+import { absolutePath, type Kind, sameAcl, type TreeRecord } from './tree-record.js';
 
 export interface WriteWish {
   /** Where the records' root goes. */

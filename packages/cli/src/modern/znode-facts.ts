@@ -2,34 +2,11 @@
 import { isUtf8 } from 'node:buffer';
 import type { Acl, Stat } from '@zoots/client';
 import { UsageError } from './command-line.js';
-import { localTimeText, sizeText } from './quantities.js';
+import { countText, localTimeText, sizeText } from './quantities.js';
 
-export type Kind = 'persistent' | 'ephemeral' | 'container' | 'ttl';
-
-export const kinds: readonly Kind[] = ['persistent', 'ephemeral', 'container', 'ttl'];
-
-/** As an unsigned number. A session's id never looks like this: its upper half is the server's id and the time. */
-const CONTAINER_OWNER = 1n << 63n;
-/** A TTL znode's owner: a byte 0xff, two bytes of zeros, and the TTL in ms in the lower 40 bits. */
-const TTL_MARK = 0xff0000n;
-const TTL_BITS = 40n;
-
-export function kindOf(stat: Pick<Stat, 'ephemeralOwner'>): Kind {
-  const owner = BigInt.asUintN(64, stat.ephemeralOwner);
-  if (owner === 0n) return 'persistent';
-  if (owner === CONTAINER_OWNER) return 'container';
-  return owner >> TTL_BITS === TTL_MARK ? 'ttl' : 'ephemeral';
-}
-
-/** Null for other kinds. */
-export function ttlMsOf(stat: Pick<Stat, 'ephemeralOwner'>): number | null {
-  if (kindOf(stat) !== 'ttl') return null;
-  return Number(BigInt.asUintN(Number(TTL_BITS), stat.ephemeralOwner));
-}
-
-/** The session that owns an ephemeral znode, as `0x100…`; null for other kinds. */
-export function ownerOf(stat: Pick<Stat, 'ephemeralOwner'>): string | null {
-  return kindOf(stat) === 'ephemeral' ? sessionText(stat.ephemeralOwner) : null;
+/** The session that owns an ephemeral znode, as `0x100…`; null for all others: containers and TTL znodes look persistent. */
+export function ownerOf({ ephemeralOwner }: Pick<Stat, 'ephemeralOwner'>): string | null {
+  return ephemeralOwner === 0n ? null : sessionText(ephemeralOwner);
 }
 
 export function sessionText(id: bigint): string {
@@ -40,13 +17,10 @@ export function zxidText(zxid: number): string {
   return `0x${zxid.toString(16)}`;
 }
 
-/** zxids are numbers, times ISO 8601; `ttlMs` only for TTL znodes. */
+/** zxids are numbers, times ISO 8601. */
 export function statJson(stat: Stat): Record<string, unknown> {
-  const ttlMs = ttlMsOf(stat);
   return {
-    kind: kindOf(stat),
     owner: ownerOf(stat),
-    ...(ttlMs === null ? {} : { ttlMs }),
     dataLength: stat.dataLength,
     numChildren: stat.numChildren,
     version: stat.version,
@@ -66,19 +40,15 @@ function isoTime(timeMs: number): string | null {
 }
 
 export function statLines(stat: Stat): string[] {
-  const ttlMs = ttlMsOf(stat);
-  const kind = kindOf(stat);
+  const owner = ownerOf(stat);
   const rows: readonly (readonly [string, string])[] = [
-    [
-      'kind',
-      `${kind}${ttlMs === null ? '' : `, ${ttlMs} ms`}${kind === 'ephemeral' ? `, owner ${ownerOf(stat)}` : ''}`,
-    ],
-    ['data', `${stat.dataLength} bytes, version ${stat.version}`],
+    ['data', `${countText(stat.dataLength, 'byte')}, version ${stat.version}`],
     ['children', `${stat.numChildren}, version ${stat.cversion}`],
     ['acl', `version ${stat.aversion}`],
-    ['created', `${localTimeText(stat.ctime)}  zxid ${zxidText(stat.czxid)}`],
-    ['changed', `${localTimeText(stat.mtime)}  zxid ${zxidText(stat.mzxid)}`],
-    ['children at', `zxid ${zxidText(stat.pzxid)}`],
+    ['created', `${localTimeText(stat.ctime)}, zxid ${zxidText(stat.czxid)}`],
+    ['changed', `${localTimeText(stat.mtime)}, zxid ${zxidText(stat.mzxid)}`],
+    ['last child', `zxid ${zxidText(stat.pzxid)}`],
+    ['ephemeral', owner === null ? 'no' : `of session ${owner}`],
   ];
   return rows.map(([name, text]) => `${name.padEnd(12)}${text}`);
 }
