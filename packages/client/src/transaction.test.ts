@@ -36,6 +36,23 @@ test('all parts happen, and the results have the types of the parts', async () =
   assert.equal(await zk.exists('/old'), null);
 });
 
+test('containers and TTL znodes, and what is read behind them', async () => {
+  const results = await zk
+    .transaction()
+    .create('/container', null, { mode: 'container' })
+    .create('/ttl-', null, { mode: 'persistent-sequential-with-ttl', ttlMs: 60_000 })
+    .createWithStat('/container/c', 'x', { mode: 'container' })
+    .set('/container', 'y')
+    .create('/plain')
+    .commit();
+  assert.equal(results[0], '/container');
+  assert.match(results[1], /^\/ttl-\d{10}$/);
+  assert.equal(results[2].path, '/container/c');
+  assert.equal(results[2].stat.dataLength, 1);
+  assert.equal(results[3].version, 1);
+  assert.equal(results[4], '/plain');
+});
+
 test('a refused part is named, and nothing is done', async () => {
   await zk.create('/b', 'before');
   const failing = zk

@@ -98,11 +98,20 @@ export class Transaction<R extends readonly unknown[]> {
 
   /** Its result is the path, as the server named it. */
   create(path: string, data: Data = null, options?: NodeOptions): Transaction<[...R, string]> {
-    return this.#with<string>(
-      partOf(CREATE, createArguments(this.#createPath(path, options), data, options), this.#base),
-    );
+    const part = partOf(CREATE, createArguments(this.#createPath(path, options), data, options), this.#base);
+    // In a transaction every create but the plain one is answered as create2: containers and TTL znodes come with their stat.
+    const read = (reader: ByteReader): unknown => {
+      const created = part.read(reader);
+      if (part.type !== OP.create) readStat(reader);
+      return created;
+    };
+    return this.#with<string>({ ...part, read });
   }
 
+  /**
+   * As {@link create}, with the new znode's stat. Needs a server of 3.8.2 or later: older ones do the parts before this one and
+   * forget the others, whatever else is in the transaction (containers and TTL znodes excepted).
+   */
   createWithStat(path: string, data: Data = null, options?: NodeOptions): Transaction<[...R, CreatedNode]> {
     const args = createArguments(this.#createPath(path, options), data, options);
     return this.#with<CreatedNode>(partOf(CREATE_WITH_STAT, args, this.#base));
