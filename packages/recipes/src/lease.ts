@@ -119,38 +119,31 @@ export class NonBlockingLease {
     return this.#now() >= endMsOf(record) + skewMs;
   }
 
-  /** Under the lock: takes it or renews it, if it may. */
+  /** Under the lock: takes it or renews it, if it may; what it wrote counts when it is read again. */
   #take(lock: Held): Promise<Term | null> {
     let written: string | null = null;
-    return this.#decide(lock, async (node) => {
+    const act = async (node: NodeData | null): Promise<Term | null> => {
       const record = node === null ? null : decode(node.data);
       // A format of the future: whoever wrote it knows more than we do.
       if (node !== null && record === null) return null;
-      const isOurs = record?.holder === this.holder;
-      if (record !== null && !isOurs && !this.#isOver(record)) return null;
-      // Ours from the attempt before, whose answer was lost.
       if (node !== null && node.data?.toString() === written) return { token: node.stat.czxid, endMs: endMsOf(record) };
-      const next = recordOf(this.holder, this.#now() + this.#options.durationMs);
-      written = JSON.stringify(next);
-      const token = await this.#write(lock, node, isOurs && record !== null && !this.#isOver(record), written);
-      return { token, endMs: endMsOf(next) };
-    });
+      const isOver = record === null || this.#isOver(record);
+      const isOurs = record?.holder === this.holder;
+      if (!isOver && !isOurs) return null;
+      written = JSON.stringify(recordOf(this.holder, this.#now() + this.#options.durationMs));
+      await this.#write(lock, node, isOurs && !isOver, written);
+      return act(await this.#read());
+    };
+    return this.#decide(lock, act);
   }
 
   /** In one transaction that fails if the lock's znode is gone: renews by a change, takes over by a new znode. */
-  async #write(lock: Held, node: NodeData | null, isRenewed: boolean, text: string): Promise<number> {
+  async #write(lock: Held, node: NodeData | null, isRenewed: boolean, text: string): Promise<void> {
     const checked = this.#namespace.transaction().check(lock.path);
-    if (node === null) {
-      const [, created] = await checked.createWithStat(this.#node, text).commit();
-      return created.stat.czxid;
-    }
-    const { version, czxid } = node.stat;
-    if (isRenewed) {
-      await checked.set(this.#node, text, { version }).commit();
-      return czxid;
-    }
-    const [, , created] = await checked.delete(this.#node, { version }).createWithStat(this.#node, text).commit();
-    return created.stat.czxid;
+    const version = node?.stat.version ?? -1;
+    if (isRenewed) await checked.set(this.#node, text, { version }).commit();
+    else if (node === null) await checked.create(this.#node, text).commit();
+    else await checked.delete(this.#node, { version }).create(this.#node, text).commit();
   }
 
   /** Reads and acts on what it read, again when the connection broke or somebody was faster. */

@@ -64,11 +64,10 @@ class ContenderProcess {
     const { token } = report;
     if (report.type === 'begins') this.#open = { token, fromMs: report.atMs };
     else if (report.type === 'ends') this.#end(report.atMs);
-    else if (report.type === 'wronged') this.#contest.failures.push(`${report.who} was refused though it held`);
-    else {
-      const isAccepted = this.#contest.resource.write(token);
+    else if (report.type === 'writes') {
+      const isAccepted = this.#contest.accepts(token);
       this.#order({ type: 'written', id: report.id, isAccepted });
-    }
+    } else this.#contest.failures.push(`${report.who} was refused though it held`);
   }
 
   #order(order: Order): void {
@@ -99,6 +98,8 @@ class ContenderProcess {
     this.child.kill('SIGSTOP');
     await sleep(ms);
     this.child.kill('SIGCONT');
+    // It cannot have lost anything in so short a time.
+    if (ms < sessionTimeoutMs / 2) this.#stoppedMs = null;
   }
 
   async stop(): Promise<void> {
@@ -151,6 +152,11 @@ class Contest {
     return new ContenderProcess(this, { kind, who, connectString, path, permits, sessionTimeoutMs });
   }
 
+  /** Where several hold, tokens are no order, and nothing is fenced. */
+  accepts(token: number): boolean {
+    return this.settings.permits > 1 || this.resource.write(token);
+  }
+
   /** Mostly somebody who holds, as the parent knows it. */
   pickHolder(): ContenderProcess {
     const holding = this.#processes.filter((each) => each.isHolding);
@@ -178,9 +184,8 @@ class Contest {
 
   async #trouble(): Promise<void> {
     await sleep(100 + this.#prng.below(500));
-    const total = faults.reduce((sum, [, weight]) => sum + weight, 0);
-    let draw = this.#prng.below(total);
-    const [name, , fault] = faults.find(([, weight]) => (draw -= weight) < 0) as (typeof faults)[number];
+    const urn = faults.flatMap((row) => Array<typeof row>(row[1]).fill(row));
+    const [name, , fault] = urn[this.#prng.below(urn.length)] as (typeof faults)[number];
     this.#faultCounts.set(name, (this.#faultCounts.get(name) ?? 0) + 1);
     await fault(this);
   }
