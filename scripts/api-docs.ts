@@ -72,17 +72,24 @@ function chapter(
 ): string[] {
   const [packageName, , ...path] = relative(packages, file).split(sep);
   const name = path.join('/').replace(/\.d\.ts$/, '');
-  const isOwn = packageName === owner;
-  const lines = ['---', '', `*${packageName}/${name}*`, '', isOwn ? linked(headerOf(file), known) : '', ''];
+  // What a file says of itself is of no use to readers of a single constant of it, or of another package's.
+  const isWorth = packageName === owner && declarations.some(({ kind }) => kind !== 'const');
+  const lines = ['---', '', `*${packageName}/${name}*`, '', isWorth ? linked(headerOf(file), known) : '', ''];
   let last = '';
   for (const declaration of declarations) {
     // Overloads share a heading.
     if (declaration.name !== last) lines.push(`## ${declaration.name}`, '');
     last = declaration.name;
     lines.push(...code(declaration), '', linked(declaration.doc, known), '');
-    for (const member of declaration.members) lines.push(...memberLines(member, declaration.kind, known));
+    for (const member of declaration.members.filter(isForUsers))
+      lines.push(...memberLines(member, declaration.kind, known));
   }
   return lines;
+}
+
+/** A constructor that says "Made by …" is not for users, and names types that they cannot import. */
+function isForUsers({ text, doc }: Statement): boolean {
+  return !(text.startsWith('constructor(') && doc.startsWith('Made by'));
 }
 
 function code({ kind, text }: Declaration): string[] {
@@ -109,11 +116,12 @@ function headerOf(file: string): string {
   return header === undefined ? '' : docOf(header);
 }
 
-/** `{@link X}` as a link to X if the page has it; a comment's `@throws` and the like as words. */
+/** `{@link X}` as a link to X if the page has it; `@throws {X}` as an entry of a list. */
 function linked(doc: string, known: ReadonlySet<string>): string {
+  const link = (name: string, text: string): string =>
+    known.has(name) ? `[${text}](#${name.toLowerCase()})` : `\`${text}\``;
   return doc
-    .replace(/\{@link ((\w+)[.\w]*)\}/g, (_, text: string, name: string) =>
-      known.has(name) ? `[${text}](#${name.toLowerCase()})` : `\`${text}\``,
-    )
-    .replace(/^@(\w+)\s+/gm, (_, tag: string) => `*${tag}:* `);
+    .replace(/\{@link ((\w+)[.\w]*)\}/g, (_, text: string, name: string) => link(name, text))
+    .replace(/^@throws \{(\w+)\}\s*/gm, (_, name: string) => `- throws ${link(name, name)}: `)
+    .replace(/@throws \{(\w+)\}/g, (_, name: string) => `Throws ${link(name, name)}`);
 }

@@ -4,11 +4,17 @@ import { dirname, join, relative } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { staleFiles, withParts } from './docs.js';
+import { unusedExamples, withExamples } from './example-docs.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 test('generated documents are what the code says', () => {
   assert.deepEqual(staleFiles(), [], 'stale: run npm run docs');
+});
+
+test('every example is shown, and one that is not there is an error', () => {
+  assert.deepEqual(unusedExamples(), []);
+  assert.throws(() => withExamples('<!-- example: nothing.ts -->\n<!-- end -->'), /nothing\.ts/);
 });
 
 test('a missing or unknown part is an error', () => {

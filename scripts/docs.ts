@@ -1,6 +1,6 @@
 /**
- * Fills the generated parts of docs/operations.md from the tables of the code, settings and four letter words, and writes
- * the API reference from the docstrings (api-docs.ts).
+ * Fills the generated parts of docs/operations.md from the tables of the code, settings and four letter words, puts the
+ * examples into the pages of docs/client (example-docs.ts), and writes the API reference from the docstrings (api-docs.ts).
  *
  *   node scripts/dist/docs.js           writes the files
  *   node scripts/dist/docs.js --check   exit code 1 if one is stale
@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { COMMAND_WORDS } from '@zoots/protocol';
 import { type ConfigChapter, type ConfigRow, configChapters, configFamilies } from '@zoots/server';
 import { apiFile, apiPackages, apiPage } from './api-docs.js';
+import { examplePages, withExamples } from './example-docs.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const file = join(root, 'docs', 'operations.md');
@@ -126,6 +127,7 @@ export function withParts(text: string): string {
 /** The generated files, and what each should hold. */
 function generated(): Map<string, string> {
   const files = new Map([[file, withParts(readFileSync(file, 'utf8'))]]);
+  for (const page of examplePages()) files.set(page, withExamples(readFileSync(page, 'utf8')));
   for (const name of apiPackages) files.set(apiFile(name), apiPage(name));
   return files;
 }
