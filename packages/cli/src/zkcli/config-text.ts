@@ -21,6 +21,5 @@ export function clientConfigText(text: string): string {
 function clientAddress(server: string): string {
   const address = server.split(';')[1]?.trim();
   if (address === undefined || address === '') return '';
-  const match = /^(?:\[(.+)\]|(.+?)):(\d+)$/.exec(address);
-  return match === null ? `0.0.0.0:${address}` : `${match[1] ?? match[2]}:${match[3]}`;
+  return /^\d+$/.test(address) ? `0.0.0.0:${address}` : address;
 }

@@ -1,11 +1,11 @@
 /** The comparison of the two command line clients, as checks: a script or a list of commands each. */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort, type Peer, type PeerKind, startPeer } from '../peers/peer.js';
 import type { Check } from './check.js';
 import { type KnownDifference, scriptDifferences, singleDifferences } from './known-differences.js';
 import { type Output, Programs } from './programs.js';
-import { endings, type Script, scripts, singles } from './scripts.js';
+import { endings, ensembleLines, type Script, scripts, singles } from './scripts.js';
 import { type CommandOutput, singleOf, transcriptOf, withMarkers } from './transcript.js';
 
 /** TTL znodes are compared, too. */
@@ -20,6 +20,7 @@ export function comparisonChecks(workDir: string): Check[] {
         run: () => compareScript(workDir, script, kind),
       })),
     ),
+    { name: 'an ensemble of apache-3.9.5', run: () => compareEnsemble(workDir) },
     { name: 'ways to end', run: () => compareEndings(workDir) },
     { name: 'single commands', run: () => compareSingles(workDir) },
     { name: 'nobody listens', run: () => compareWithoutServer(workDir) },
@@ -75,6 +76,73 @@ async function compareScript(workDir: string, { lines }: Script, kind: PeerKind)
     differences.report();
     return `${lines.length} commands, ${left.events.length} events equal${differences.note()}`;
   });
+}
+
+/** Both talk to the same three servers, and leave them as they found them. */
+async function compareEnsemble(workDir: string): Promise<string> {
+  const programs = new Programs(workDir);
+  const peers: Peer[] = [];
+  try {
+    const { members, clientPorts } = await startEnsemble(workDir, peers);
+    const lines = ensembleLines(members[2] as string);
+    const input = withMarkers(lines);
+    const words = [
+      '-server',
+      clientPorts
+        .slice(0, 2)
+        .map((port) => `127.0.0.1:${port}`)
+        .join(','),
+    ];
+    // The first change makes each server bind its client port anew, which costs whoever is connected the connection.
+    await programs.zoots(words, `reconfig -remove 3\nsync /\nreconfig -add server.3=${members[2]}\n`);
+    const left = transcriptOf(await programs.apache(words, input), lines);
+    const right = transcriptOf(await programs.zoots(words, input), lines);
+    const differences = new Differences();
+    lines.forEach((line, i) => {
+      const [apache, zoots] = [left, right].map(({ commands }) => maskVersions(commands[i] as CommandOutput));
+      differences.compare(line, apache as CommandOutput, zoots as CommandOutput);
+    });
+    const [leftEvents, rightEvents] = [left, right].map(({ events }) =>
+      events.join('\n').replace(/zxid: \d+/g, 'ZXID'),
+    );
+    differences.text('events', leftEvents as string, rightEvents as string);
+    differences.report();
+    const changes = right.commands.filter(({ out }) => out.startsWith('Committed new configuration:')).length;
+    if (changes === 0) throw new Error('nothing was reconfigured');
+    return `${lines.length} commands, ${left.events.length} events, ${changes} reconfigurations equal`;
+  } finally {
+    await Promise.all(peers.map((peer) => peer.stop()));
+  }
+}
+
+async function startEnsemble(workDir: string, peers: Peer[]): Promise<{ members: string[]; clientPorts: number[] }> {
+  const ports: number[] = [];
+  for (let i = 0; i < 9; i++) ports.push(await freePort());
+  const clientPorts = ports.slice(6);
+  const members = [0, 1, 2].map((i) => `127.0.0.1:${ports[i]}:${ports[i + 3]}:participant;127.0.0.1:${ports[i + 6]}`);
+  const servers = members.map((member, i) => [`server.${i + 1}`, member]);
+  const config = { ...Object.fromEntries(servers), reconfigEnabled: 'true' };
+  const starts = clientPorts.map(async (port, i) => {
+    const directory = join(workDir, `ensemble-${port}`);
+    mkdirSync(join(directory, 'data'), { recursive: true });
+    writeFileSync(join(directory, 'data', 'myid'), `${i + 1}\n`);
+    const more = { 'zookeeper.skipACL': 'yes' };
+    peers.push(
+      await startPeer('apache-3.9.5', { workDir: directory, port, config, properties: { ...properties, ...more } }),
+    );
+  });
+  await Promise.all(starts);
+  return { members, clientPorts };
+}
+
+function maskVersions({ out, error }: CommandOutput): CommandOutput {
+  const mask = (text: string): string =>
+    text
+      .replace(/^version=[0-9a-f]+$/gm, 'version=V')
+      .replace(/^[0-9a-f]{9,} /gm, 'V ')
+      .replace(/^([cmp]Zxid = ).*$/gm, '$1ZXID')
+      .replace(/^(dataVersion = ).*$/gm, '$1V');
+  return { out: mask(out), error: mask(error) };
 }
 
 async function compareEndings(workDir: string): Promise<string> {

@@ -481,3 +481,24 @@ export const singles: readonly (readonly string[])[] = [
   ['create', '-e', '/short-lived'],
   ['addauth', 'digest'],
 ];
+
+/** The third server leaves and comes back. */
+export function ensembleLines(third: string): string[] {
+  return [
+    'config',
+    'config -c',
+    'config -s',
+    'config -w',
+    'reconfig -v 7 -remove 3',
+    'reconfig -remove 3',
+    'config -c',
+    'reconfig -remove 9',
+    'reconfig -remove 1,2',
+    'reconfig -members server.1=nonsense',
+    `reconfig -add server.3=${third}`,
+    'config -c',
+    'reconfig -s -remove 3',
+    `reconfig -add server.3=${third}`,
+    'ls /zookeeper',
+  ];
+}
