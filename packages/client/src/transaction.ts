@@ -26,7 +26,8 @@ interface Part {
   readonly type: number;
   readonly path: string;
   write(writer: ByteWriter): void;
-  read(reader: ByteReader): unknown;
+  /** `type` is the result's own. */
+  read(reader: ByteReader, type: number): unknown;
 }
 
 interface Parts {
@@ -70,7 +71,7 @@ function readResults(
     reader.int32();
     if (reader.failed || isDone)
       throw new ProtocolError('the reply has too few results', 'unknown', { path: part.path });
-    results.push(type === END ? onError(part, reader.int32()) : part.read(reader));
+    results.push(type === END ? onError(part, reader.int32()) : part.read(reader, type));
   }
   return results;
 }
@@ -100,21 +101,28 @@ export class Transaction<R extends readonly unknown[]> {
   create(path: string, data: Data = null, options?: NodeOptions): Transaction<[...R, string]> {
     const part = partOf(CREATE, createArguments(this.#createPath(path, options), data, options), this.#base);
     // In a transaction every create but the plain one is answered as create2: containers and TTL znodes come with their stat.
-    const read = (reader: ByteReader): unknown => {
-      const created = part.read(reader);
-      if (part.type !== OP.create) readStat(reader);
+    const read = (reader: ByteReader, type: number): unknown => {
+      const created = part.read(reader, type);
+      if (type !== OP.create) readStat(reader);
       return created;
     };
     return this.#with<string>({ ...part, read });
   }
 
   /**
-   * As {@link create}, with the new znode's stat. Needs a server of 3.8.2 or later: older ones do the parts before this one and
-   * forget the others, whatever else is in the transaction (containers and TTL znodes excepted).
+   * As {@link create}, with the new znode's stat. Needs a server of 3.8.2 or later: older ones do the transaction and answer
+   * without the stat, and `commit` rejects with a {@link ProtocolError} that says so.
    */
   createWithStat(path: string, data: Data = null, options?: NodeOptions): Transaction<[...R, CreatedNode]> {
     const args = createArguments(this.#createPath(path, options), data, options);
-    return this.#with<CreatedNode>(partOf(CREATE_WITH_STAT, args, this.#base));
+    const part = partOf(CREATE_WITH_STAT, args, this.#base);
+    const read = (reader: ByteReader, type: number): unknown => {
+      if (type !== OP.create) return part.read(reader, type);
+      const text =
+        'the transaction is done, but this server does not tell the stat of what it created: use create here';
+      throw new ProtocolError(text, 'unknown', { operation: 'transaction', path: stripBase(this.#base, part.path) });
+    };
+    return this.#with<CreatedNode>({ ...part, read });
   }
 
   /** A sequential znode may have no name of its own: `/queue/`. */
