@@ -70,7 +70,7 @@ function installedNames(directory: string): string[] {
 /** Runs one file with Node, and fails if anything but `expected` comes out. */
 function runFile(directory: string, name: string, text: string, expected: string): void {
   writeFileSync(join(directory, name), text);
-  assert.equal(run(directory, process.execPath, '--no-warnings=ExperimentalWarning', name).trim(), expected, name);
+  assert.equal(run(directory, process.execPath, name).trim(), expected, name);
 }
 
 /** Checks a program with the strictest settings that its author may have, declarations of the packages included. */
@@ -121,7 +121,7 @@ const { data } = await client.get('/a');
 const lock = new Lock(client, '/locks/a');
 console.log(String(data), typeof lock);
 await client.close();
-await server.close();
+await server.stop();
 `;
 
 const steps: readonly (readonly [name: string, run: (workDir: string) => void])[] = [
