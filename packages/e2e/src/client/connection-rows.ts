@@ -1,7 +1,7 @@
 /** Where clients connect to: addresses of all forms, lists that change, identities on every connection, limits of the line. */
 import { strict as assert } from 'node:assert';
 import { createServer, type Socket, connect as tcpConnect } from 'node:net';
-import { OverloadedError, type ZooKeeper } from '@zoots/client';
+import { connect, OverloadedError, type ZooKeeper } from '@zoots/client';
 import { OP } from '@zoots/protocol';
 import { freePort } from '../peers/peer.js';
 import { type ClientRow, failureOf, nextState, type Stage, statesOf, until } from './row.js';
@@ -126,6 +126,26 @@ async function limits(stage: Stage): Promise<void> {
   assert.equal(arrived, 25);
 }
 
+/** What stands in a list beside a good server: one that never answers, something else, a name that nobody has. */
+async function badNeighbours(stage: Stage): Promise<void> {
+  const silent = await stage.interpose();
+  silent.openness = 'silent';
+  const port = await freePort();
+  const web = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
+  });
+  await new Promise<void>((resolve) => web.listen(port, '127.0.0.1', resolve));
+  stage.defer(() => web.close());
+  const options = { shuffle: false, connectTimeoutMs: 300 };
+  for (const bad of [silent.connectString, `127.0.0.1:${port}`, 'no-such-host.invalid:2181']) {
+    const zk = await stage.connect(options, `${bad},127.0.0.1:${stage.port}`);
+    assert.equal(zk.server?.port, stage.port, bad);
+    const error = await failureOf(connect(bad, { ...options, timeoutMs: 700 }));
+    stage.note(String((error.cause as Error | undefined)?.message ?? error.message));
+  }
+}
+
 /** Many clients that lose their server at the same moment come back. */
 async function crowd(stage: Stage): Promise<void> {
   const interposer = await stage.interpose();
@@ -152,6 +172,7 @@ export const connectionRows: readonly ClientRow[] = [
   { name: 'retarget moves to a server of the new list', run: retarget },
   { name: 'retarget while no server can be reached', run: retargetAway },
   { name: 'identities are presented on every connection', run: authAgain },
+  { name: 'bad neighbours in the list', run: badNeighbours },
   { name: 'limits of what waits and is in flight', run: limits },
   { name: '100 clients lose their server together', where: 'alone', run: crowd },
 ];

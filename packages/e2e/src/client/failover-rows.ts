@@ -1,8 +1,10 @@
 /** Three servers, and what a client notices when one of them dies: a session that goes on, no watch lost, no write twice. */
 import { strict as assert } from 'node:assert';
+import { join } from 'node:path';
 import { connect, NotReadOnlyError, type WatchEvent, type ZooKeeper, type ZooKeeperError } from '@zoots/client';
-import type { Member } from '../peers/ensemble.js';
+import { Ensemble, type Member } from '../peers/ensemble.js';
 import { type ClientRow, failureOf, type Stage, statesOf, until } from './row.js';
+import { serverConfig, serverProperties } from './servers.js';
 
 /** An election, on a machine that is busy. */
 const ELECTION_MS = 20_000;
@@ -177,34 +179,49 @@ async function neverBackwards(stage: Stage): Promise<void> {
   }
 }
 
+/**
+ * One server of three is left, and serves reads. It takes local sessions only: those that the ensemble knows (a session becomes
+ * one with its first ephemeral znode) wait for the ensemble.
+ */
 async function readOnly(stage: Stage): Promise<void> {
-  const { ensemble, root } = stage;
+  const ensemble = await Ensemble.start(stage.ensemble.kind, {
+    workDir: join(stage.workDir, 'members'),
+    config: { ...serverConfig, localSessionsEnabled: 'true', localSessionsUpgradingEnabled: 'true' },
+    properties: serverProperties,
+  });
+  stage.defer(() => ensemble.stop());
+  const target = ensemble.connectString();
+  const root = '';
   const [one, two] = await ensemble.followers();
-  const zk = await stage.connect({ readOnly: true, ...PATIENT });
-  const states = statesOf(zk);
-  await zk.create(`${root}/a`, 'x');
+  const picky = await stage.connect(PATIENT, target);
+  await picky.create('/picky', null, { mode: 'ephemeral' });
+  const patient = await stage.connect({ readOnly: true, ...PATIENT }, target);
+  await patient.create('/patient', null, { mode: 'ephemeral' });
+  const hasty = await stage.connect({ readOnly: true, sessionTimeoutMs: 2_000 }, target);
+  const [patientStates, hastyStates] = [statesOf(patient), statesOf(hasty)];
+  const id = patient.session?.id;
+  await patient.create(`${root}/a`, 'x');
   const leader = await ensemble.leader();
-  await leader.kill();
-  await (two as Member).kill();
-  await until('read-only', () => zk.state === 'read-only', 25_000);
-  assert.equal(zk.server?.port, one?.port);
-  assert.equal(String((await zk.get(`${root}/a`)).data), 'x');
-  const error = await failureOf(zk.set(`${root}/a`, 'y'));
+  await Promise.all([leader.kill(), (two as Member).kill()]);
+  await until('read-only', () => hasty.state === 'read-only', 25_000);
+  assert.equal(hasty.server?.port, one?.port);
+  const provisional = hasty.session?.id;
+  assert.equal(String((await hasty.get(`${root}/a`)).data), 'x');
+  const error = await failureOf(hasty.set(`${root}/a`, 'y'));
   assert.ok(error instanceof NotReadOnlyError, String(error));
   assert.equal(error.outcome, 'refused');
-  // A new client that takes no read-only server finds none; one that does, gets one.
-  const picky = await failureOf(connect(stage.connectString, { timeoutMs: 1_500 }));
-  assert.equal((picky as ZooKeeperError).code, 'ZK_CONNECTION_LOSS');
-  const fresh = await stage.connect({ readOnly: true, sessionTimeoutMs: 10_000 });
-  assert.equal(fresh.state, 'read-only');
-  assert.equal(String((await fresh.get(`${root}/a`)).data), 'x');
-  const provisional = fresh.session?.id;
+  const none = await failureOf(connect(target, { timeoutMs: 1_000 }));
+  assert.equal((none as ZooKeeperError).code, 'ZK_CONNECTION_LOSS');
+  assert.deepEqual([patient.state, picky.state], ['suspended', 'suspended']);
   await leader.start();
-  await until('read-write again', () => zk.state === 'connected' && fresh.state === 'connected', 30_000);
-  assert.equal((await zk.set(`${root}/a`, 'z')).version, 1);
-  await fresh.set(`${root}/a`, 'fresh');
-  stage.note(states.join(' > '));
-  stage.note(provisional === fresh.session?.id ? 'the new session kept its id' : 'the new session got another id');
+  await until('read-write again', () => hasty.state === 'connected', 30_000);
+  await Promise.all([patient.connected({ timeoutMs: 10_000 }), picky.connected({ timeoutMs: 10_000 })]);
+  assert.equal((await hasty.set(`${root}/a`, 'z')).version, 1);
+  assert.equal(patient.session?.id, id);
+  assert.deepEqual(patientStates, ['connected', 'suspended', 'connected']);
+  assert.deepEqual(hastyStates.slice(0, 4), ['connected', 'suspended', 'lost', 'read-only']);
+  stage.note(hastyStates.slice(3).join(' > '));
+  stage.note(provisional === hasty.session?.id ? 'the session kept its id' : 'the session got another id');
 }
 
 /** Without a quorum nobody serves: suspended, then lost by the clock; a new session when there is one again. */

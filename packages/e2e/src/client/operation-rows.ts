@@ -135,30 +135,54 @@ async function transactions(stage: Stage): Promise<void> {
   const zk = await stage.connect();
   const { root } = stage;
   await zk.create(`${root}/a`, 'old');
-  const [created, withStat, stat, deleted, checked, sequential] = await zk
+  const [created, child, stat, deleted, checked, sequential] = await zk
     .transaction()
     .create(`${root}/b`, 'b')
-    .createWithStat(`${root}/b/c`, 'c', { mode: 'ephemeral' })
+    .create(`${root}/b/c`, 'c', { mode: 'ephemeral' })
     .set(`${root}/a`, 'new', { version: 0 })
     .delete(`${root}/b/c`, { version: 0 })
     .check(`${root}/a`, { version: 1 })
     .create(`${root}/s-`, null, { mode: 'persistent-sequential' })
     .commit();
   assert.equal(created, `${root}/b`);
-  assert.equal(withStat.path, `${root}/b/c`);
-  assert.equal(withStat.stat.ephemeralOwner, zk.session?.id);
+  assert.equal(child, `${root}/b/c`);
   assert.equal(stat.version, 1);
   assert.equal(deleted, undefined);
   assert.equal(checked, undefined);
   assert.equal(sequential, `${root}/s-0000000002`);
   assert.equal(await zk.exists(`${root}/b/c`), null);
   assert.deepEqual(await zk.transaction().commit(), []);
-  await zk
+  const [container, ttl, set] = await zk
     .transaction()
     .create(`${root}/c`, null, { mode: 'container' })
     .create(`${root}/t`, null, { mode: 'persistent-with-ttl', ttlMs: 500_000 })
+    .set(`${root}/c`, 'x')
     .commit();
+  assert.deepEqual([container, ttl, set.version], [`${root}/c`, `${root}/t`, 1]);
   assert.deepEqual((await zk.children(root)).sort(), ['a', 'b', 'c', 's-0000000002', 't']);
+}
+
+async function transactionsWithStat(stage: Stage): Promise<void> {
+  const zk = await stage.connect();
+  const { root } = stage;
+  const [ephemeral, container] = await zk
+    .transaction()
+    .createWithStat(`${root}/e`, 'e', { mode: 'ephemeral' })
+    .createWithStat(`${root}/c`, 'cc', { mode: 'container' })
+    .commit();
+  assert.equal(ephemeral.path, `${root}/e`);
+  assert.equal(ephemeral.stat.ephemeralOwner, zk.session?.id);
+  assert.deepEqual(await zk.exists(`${root}/c`), container.stat);
+}
+
+/** Servers before 3.8.2 answer without the stat. */
+async function transactionsWithoutStat(stage: Stage): Promise<void> {
+  const zk = await stage.connect();
+  const { root } = stage;
+  const builder = zk.transaction().create(`${root}/a`).createWithStat(`${root}/b`).create(`${root}/c`);
+  const error = await failureOf(builder.commit());
+  assert.match(error.message, /the transaction is done, but this server does not tell the stat/);
+  assert.deepEqual((await zk.children(root)).sort(), ['a', 'b', 'c']);
 }
 
 async function multiRead(stage: Stage): Promise<void> {
@@ -269,6 +293,8 @@ export const operationRows: readonly ClientRow[] = [
   { name: 'ACLs', run: acls },
   { name: 'identities: addAuth, auth option, whoAmI', run: identities },
   { name: 'transactions', run: transactions },
+  { name: 'createWithStat in transactions', kinds: ['zoots', 'apache-3.9.5'], run: transactionsWithStat },
+  { name: 'createWithStat in transactions of old servers', kinds: ['apache-3.8.0'], run: transactionsWithoutStat },
   { name: 'multiRead', run: multiRead },
   { name: 'ephemerals, countDescendants', run: ephemeralsAndCounts },
   { name: '2,000 writes in the pipeline keep their order', run: pipelining },

@@ -17,7 +17,7 @@ export interface Servers {
 /** `super:test`. */
 const superDigest = 'super:D/InIHSb7yEEbrWz8b9l71RjZJU=';
 
-const config = {
+export const serverConfig = {
   // Short ticks allow short sessions.
   tickTime: '200',
   initLimit: '50',
@@ -25,7 +25,7 @@ const config = {
   maxSessionTimeout: '60000',
 };
 
-const properties = {
+export const serverProperties = {
   'zookeeper.DigestAuthenticationProvider.superDigest': superDigest,
   'zookeeper.extendedTypesEnabled': 'true',
   'zookeeper.enforceQuota': 'true',
@@ -41,7 +41,8 @@ export function openServers(kind: PeerKind, setting: 'alone' | 'ensemble', workD
 
 async function openSingle(kind: PeerKind, workDir: string): Promise<Servers> {
   const port = await freePort();
-  const start = (): Promise<Peer> => startPeer(kind, { workDir, port, config, properties });
+  const options = { workDir, port, config: serverConfig, properties: serverProperties };
+  const start = (): Promise<Peer> => startPeer(kind, options);
   let peer = await start();
   let isFrozen = false;
   const thaw = (): void => {
@@ -73,8 +74,8 @@ async function openSingle(kind: PeerKind, workDir: string): Promise<Servers> {
 async function openEnsemble(kind: ApacheKind, workDir: string): Promise<Servers> {
   const ensemble = await Ensemble.start(kind, {
     workDir: join(workDir, 'members'),
-    config: { ...config, reconfigEnabled: 'true' },
-    properties,
+    config: { ...serverConfig, reconfigEnabled: 'true' },
+    properties: serverProperties,
   });
   let rowCount = 0;
   const stage = async (rowDir: string): Promise<Stage> => {

@@ -127,6 +127,33 @@ async function recursive(stage: Stage): Promise<void> {
   });
 }
 
+/** Servers before 3.9 know one kind of watch per path and connection: the one that was set last. */
+async function severalOfOneKind(stage: Stage): Promise<void> {
+  const pair = await pairOf(stage);
+  const { zk, writer } = pair;
+  const path = `${stage.root}/a`;
+  await writer.create(path);
+  await zk.sync(path);
+  const seen: string[] = [];
+  const one = zk.watch(path, {}, () => seen.push('one'));
+  const two = zk.watch(path, {}, () => seen.push('two'));
+  await Promise.all([one.ready, two.ready]);
+  await writer.set(path, '1');
+  await caughtUp(pair, path);
+  assert.deepEqual(seen.sort(), ['one', 'two']);
+  seen.length = 0;
+  await one.close();
+  await writer.set(path, '2');
+  await caughtUp(pair, path);
+  assert.deepEqual(seen, ['two']);
+  seen.length = 0;
+  await two.close();
+  await writer.set(path, '3');
+  await caughtUp(pair, path);
+  assert.deepEqual(seen, []);
+  assert.ok((await failureOf(zk.removeWatches(path))) instanceof NoWatcherError);
+}
+
 async function severalOnOnePath(stage: Stage): Promise<void> {
   const pair = await pairOf(stage);
   const { zk, writer } = pair;
@@ -374,7 +401,8 @@ export const watchRows: readonly ClientRow[] = [
   { name: 'events carry the zxid where the server sends it', run: eventZxids },
   { name: 'a persistent watch', run: persistent },
   { name: 'a recursive watch, ended by a signal', run: recursive },
-  { name: 'several watches on one path', run: severalOnOnePath },
+  { name: 'several persistent watches on one path', run: severalOfOneKind },
+  { name: 'watches of all kinds on one path', kinds: ['zoots', 'apache-3.9.5'], run: severalOnOnePath },
   { name: 'a watch is closed while others of its path are set', run: closingBesideSetting },
   { name: 'removeWatches', run: removal },
   { name: 'events come before the reads that show their change', run: order },
