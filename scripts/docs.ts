@@ -1,5 +1,5 @@
 /**
- * Fills the generated parts of docs/operations.md from the tables of the code, settings and four letter words, puts the
+ * Fills the generated parts of docs/operations.md from the tables of the code (settings, words, zkCli), puts the
  * examples into the pages of docs/client (example-docs.ts), and writes the API reference from the docstrings (api-docs.ts).
  *
  *   node scripts/dist/docs.js           writes the files
@@ -14,6 +14,7 @@ import { COMMAND_WORDS } from '@zoots/protocol';
 import { type ConfigChapter, type ConfigRow, configChapters, configFamilies } from '@zoots/server';
 import { apiFile, apiPackages, apiPage } from './api-docs.js';
 import { examplePages, withExamples } from './example-docs.js';
+import { commandTable } from './zkcli-docs.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const file = join(root, 'docs', 'operations.md');
@@ -56,6 +57,7 @@ const parts: Readonly<Record<string, Part>> = {
       return `| \`${cell(pattern.source)}\` | ${doc} | ${kind === 'later' ? 'for later' : 'in effect'} |`;
     }),
   ],
+  'commands of zkCli': commandTable,
   'four letter words': () => ['| word | answer |', '|---|---|', ...[...COMMAND_WORDS].sort().map(wordRow)],
 };
 

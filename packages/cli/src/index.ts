@@ -1,2 +1,2 @@
-/** @zoots/cli: the program `zoots`. There is nothing to import. */
-export {};
+/** @zoots/cli: the program `zoots`. What is exported is for the documentation. */
+export { commandNames, commandUsage } from './zkcli/command-rows.js';

@@ -331,7 +331,7 @@ test('a symbolic link to a script works; a checkout that is not built says what 
 
   const fresh = join(place.directory, 'fresh clone');
   cpSync(join(checkoutDirectory, 'bin'), join(fresh, 'bin'), { recursive: true });
-  for (const script of ['zkServer.sh', 'zkTxnLogToolkit.sh', 'zkCleanup.sh']) {
+  for (const script of ['zkServer.sh', 'zkCli.sh', 'zkTxnLogToolkit.sh', 'zkCleanup.sh']) {
     const result = spawnSync('bash', [join(fresh, 'bin', script), 'start'], {
       env: place.environment,
       encoding: 'utf8',
@@ -341,8 +341,15 @@ test('a symbolic link to a script works; a checkout that is not built says what 
   }
 });
 
-test('the console client says that it is not there yet', async () => {
-  const result = new Place(await freePort()).run('zkCli.sh', '-server', 'localhost');
-  assert.equal(result.code, 1);
-  assert.equal(result.err.trim().split('\n').length, 1);
+test('the console client: exit codes, and what it prints without a server', async () => {
+  const place = new Place(await freePort());
+  const server = `localhost:${place.port}`;
+  const refused = place.run('zkCli.sh', '-server', server, 'ls', '/');
+  assert.equal(refused.code, 1);
+  assert.equal(refused.out, `Connecting to ${server}\n`);
+  assert.equal(refused.err, `Connection refused: ${server}\nKeeperErrorCode = ConnectionLoss for /\n`);
+  const unknown = place.run('zkCli.sh', '-server', server, 'nonsense');
+  assert.equal(unknown.code, 127);
+  const unreadable = place.run('zkCli.sh', '-client-configuration', place.directory, '-server', server, 'ls', '/');
+  assert.equal(unreadable.code, 2);
 });

@@ -28,9 +28,14 @@ export function commandNames(): string[] {
   return [...names, ...Object.keys(shellUsages)].sort();
 }
 
+/** What stands behind a command's name in the usage. */
+export function commandUsage(name: string): string {
+  const usages: Readonly<Record<string, string>> = shellUsages;
+  return serverCommands[name]?.usage ?? usages[name] ?? '';
+}
+
 /** The list of commands that follows a command that does not exist. */
 export function usageText(): string {
-  const usages: Readonly<Record<string, string>> = shellUsages;
-  const lines = commandNames().map((name) => `\t${name} ${serverCommands[name]?.usage ?? usages[name]}`);
+  const lines = commandNames().map((name) => `\t${name} ${commandUsage(name)}`);
   return ['ZooKeeper -server host:port -client-configuration properties-file cmd args', ...lines].join('\n');
 }

@@ -5,7 +5,8 @@ import { freePort, type Peer, type PeerKind, startPeer } from '../peers/peer.js'
 import type { Check } from './check.js';
 import { type KnownDifference, scriptDifferences, singleDifferences } from './known-differences.js';
 import { type Output, Programs } from './programs.js';
-import { endings, ensembleLines, type Script, scripts, singles } from './scripts.js';
+import { endings, ensembleLines, type Script, scripts } from './scripts.js';
+import { singles } from './single-commands.js';
 import { type CommandOutput, singleOf, transcriptOf, withMarkers } from './transcript.js';
 
 /** TTL znodes are compared, too. */

@@ -36,8 +36,13 @@ export class Programs {
   }
 
   zoots(words: readonly string[], input = ''): Promise<Output> {
-    return run([zkCli, ...words], this.#workDir, input);
+    return runZkCli(words, this.#workDir, input);
   }
+}
+
+/** Ours alone. */
+export function runZkCli(words: readonly string[], directory: string, input = ''): Promise<Output> {
+  return run([zkCli, ...words], directory, input);
 }
 
 function run(command: readonly string[], directory: string, input: string): Promise<Output> {

@@ -1,6 +1,6 @@
 /**
- * What the comparison types: scripts for a pipe, each on a fresh server, and single commands on a command line. Wrong usages are the
- * larger part of them. A command whose outputs differ on purpose has a row in `known-differences.ts`.
+ * What the comparison types into a pipe, each script on a fresh server; wrong usages are the larger part. A command whose outputs differ
+ * on purpose has a row in `known-differences.ts`, and what ends Apache's program is among the single commands.
  */
 
 export interface Script {
@@ -420,66 +420,6 @@ export const endings: readonly Script[] = [
   { name: 'connect again', lines: ['ls /', 'connect', 'ls /', 'close', 'connect', 'ls /', 'quit'] },
   { name: 'nothing', lines: [] },
   { name: 'a bad identity', lines: ['sync /', 'addauth nonsense x'] },
-];
-
-/** Words behind `-server HOST:PORT`. */
-export const singles: readonly (readonly string[])[] = [
-  ['ls', '/'],
-  ['ls', '/nope'],
-  ['ls'],
-  ['ls', '-s', '/zookeeper'],
-  ['ls', 'a b'],
-  ['-timeout', '5000', 'ls', '/'],
-  ['-r', 'ls', '/'],
-  ['-waitforconnection', 'ls', '/'],
-  ['-unknown', 'ls', '/'],
-  ['--', 'ls', '/'],
-  ['-timeout'],
-  ['nonsense'],
-  ['quit'],
-  ['history'],
-  ['redo', '0'],
-  ['close'],
-  ['connect'],
-  ['printwatches'],
-  ['printwatches', 'off'],
-  ['create', '/one', 'data with blanks'],
-  ['create', '/one', 'x'],
-  ['get', '/one'],
-  ['get', '-s', '/one'],
-  ['set', '/one', 'v', '-v', '7'],
-  ['set', '/one', '-s', 'v'],
-  ['delete', '/one'],
-  ['delete', '/one'],
-  ['getAcl', '/'],
-  ['addWatch', '/'],
-  ['removewatches', '/'],
-  ['version'],
-  ['help'],
-  ['exit'],
-  ['rmr', '/nope'],
-  ['ls2', '/zookeeper'],
-  ['create', '/three', 'x'],
-  ['set', '/three', 'y', '0'],
-  ['set', '/three', 'z', '0'],
-  ['set', '/three', 'many', 'words'],
-  ['get', '/three'],
-  ['delete', '/three', '7'],
-  ['delete', '/three', 'x'],
-  ['delete', '/three', '1'],
-  ['get', '-s', '/zookeeper', 'watch'],
-  ['ls', '-s', '/zookeeper', 'true'],
-  ['stat', '-w', '/zookeeper', 'x'],
-  ['set', '/', 'x', '-v', 'abc'],
-  ['set', '-b', '/', '***'],
-  ['delete', '-v', 'abc', '/x'],
-  ['setAcl', '-v', 'abc', '/', 'world:anyone:r'],
-  ['addWatch', 'a'],
-  ['redo', 'x'],
-  ['-timeout', 'abc', 'ls', '/'],
-  ['-client-configuration', '/nonexistent/file', 'ls', '/'],
-  ['create', '-e', '/short-lived'],
-  ['addauth', 'digest'],
 ];
 
 /** The third server leaves and comes back. */

@@ -7,7 +7,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort, type Peer, startPeer } from '../peers/peer.js';
 import type { Check } from './check.js';
-import { Programs, zkCli } from './programs.js';
+import { runZkCli, zkCli } from './programs.js';
 import { keys, PseudoTerminal } from './pseudo-terminal.js';
 
 export function walkthroughChecks(workDir: string): Check[] {
@@ -64,10 +64,9 @@ function oldDelete(): string {
 
 async function fromPipe(workDir: string): Promise<string> {
   return withServer(workDir, async (port) => {
-    const programs = new Programs(workDir);
     const address = `127.0.0.1:${port}`;
     const input = [`connect ${address}`, ...steps.map(([line]) => line), 'stat /zookeeper', 'quit'].join('\n');
-    const { out, error, exitCode } = await programs.zoots(['-server', address], `${input}\n`);
+    const { out, error, exitCode } = await runZkCli(['-server', address], workDir, `${input}\n`);
     assert.equal(error, steps.map(([, , text]) => text).join(''));
     const shown = out.replace(/\nWATCHER::\n\nWatchedEvent .*\n/g, '');
     const expected = steps.map(([, text]) => text).join('');
@@ -135,7 +134,6 @@ async function beforeServer(workDir: string): Promise<string> {
 
 async function typing(workDir: string): Promise<string> {
   return withServer(workDir, async (port, directory) => {
-    const programs = new Programs(workDir);
     const history = join(directory, 'history');
     const command = [zkCli, '-server', `127.0.0.1:${port}`];
     const prompt = (count: number): string => `[zk: 127.0.0.1:${port}(CONNECTED) ${count}]`;
@@ -149,7 +147,7 @@ async function typing(workDir: string): Promise<string> {
       const long = `set /completion '${'0123456789'.repeat(12)}'`;
       terminal.type(long);
       await until('the long line', () => terminal.screen.text.replaceAll('\n', '').endsWith(long));
-      await programs.zoots(['-server', `127.0.0.1:${port}`, 'set', '/completion', 'y']);
+      await runZkCli(['-server', `127.0.0.1:${port}`, 'set', '/completion', 'y'], workDir);
       await until('the event', () => terminal.screen.text.includes('type:NodeDataChanged path:/completion'));
       const below = terminal.screen.text.slice(terminal.screen.text.indexOf('type:NodeDataChanged'));
       assert.equal(below.split('\n').slice(1).join(''), `${prompt(2)} ${long}`, terminal.screen.text);
