@@ -32,6 +32,7 @@ import {
   NoNodeError,
   type Session,
   SessionLostError,
+  type Transaction,
   TransactionError,
 } from '@zoots/client';
 import { Changes } from './changes.js';
@@ -68,8 +69,9 @@ export class LockingQueue {
     const deadline = new Deadline(options, 'queue.put', this.path);
     const prefix = childOf(this.#entries, kazooPriority(options.priority ?? PRIORITY));
     await this.#ensurePaths(deadline);
-    const transaction = this.#zk.transaction();
-    for (const one of data) transaction.create(prefix, one, { mode: 'persistent-sequential' });
+    // A transaction with a part more is another object, of another type.
+    let transaction: Transaction<readonly unknown[]> = this.#zk.transaction();
+    for (const one of data) transaction = transaction.create(prefix, one, { mode: 'persistent-sequential' });
     await transaction.commit(deadline.request());
   }
 

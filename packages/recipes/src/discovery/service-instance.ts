@@ -57,13 +57,13 @@ export function instanceCodec<P>(): Codec<ServiceInstance<P>> {
 /** `{scheme}://{address}:{port}` as parts. */
 export function parseUriSpec(text: string): UriSpec {
   const parts = text.split(/(\{[^{}]*\})/).filter((part) => part !== '');
-  if (parts.some((part) => !part.startsWith('{') && /[{}]/.test(part))) {
-    throw new Error(`"${text}": every { needs its }, and none may be inside another`);
-  }
   return {
-    parts: parts.map((part) =>
-      part.startsWith('{') ? { value: part.slice(1, -1).trim(), variable: true } : { value: part, variable: false },
-    ),
+    parts: parts.map((part) => {
+      const [, variable] = /^\{([^{}]*)\}$/.exec(part) ?? [];
+      if (variable !== undefined) return { value: variable.trim(), variable: true };
+      if (/[{}]/.test(part)) throw new Error(`"${text}": every { needs its }, and none may be inside another`);
+      return { value: part, variable: false };
+    }),
   };
 }
 
