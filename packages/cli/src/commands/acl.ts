@@ -8,7 +8,7 @@ import { countText, parseCount } from '../modern/quantities.js';
 import { readTree } from '../modern/tree-reader.js';
 import { aclJson, aclText, parseAcl } from '../modern/znode-facts.js';
 
-const command: ModernCommand = {
+export const command: ModernCommand = {
   name: 'acl',
   operands: { min: 1, max: 2 },
   options: [
@@ -16,8 +16,8 @@ const command: ModernCommand = {
     { long: 'version', short: 'v', value: 'N', text: 'set it only if the ACL has this version' },
   ],
   remedies: { ZK_INVALID_ACL: 'an entry auth::cdrwa needs an identity: --auth SCHEME:AUTH' },
-  notes: `ACL is scheme:id:perms, several with commas between; perms are letters of cdrwa (create, delete, read, write,
-admin). auth::cdrwa means the identities of --auth. JSON: {"path", "acl": [{"scheme", "id", "perms"}], "version"}.
+  notes: `ACL is scheme:id:perms, several with commas between; perms are letters of cdrwa (create, delete, read, write, admin).
+auth::cdrwa means the identities of --auth. JSON: {"path", "acl": [{"scheme", "id", "perms"}], "version"}.
 
   zoots acl /app auth::cdrwa,world:anyone:r --auth digest:me:secret`,
 
@@ -31,7 +31,7 @@ admin). auth::cdrwa means the identities of --auth. JSON: {"path", "acl": [{"sch
     let count = 0;
     for await (const node of readTree(client, path, { acl: acl === null, depthMax })) {
       if (acl !== null) await client.setAcl(node.path, acl, { version });
-      else writeAcl(out, node.path, node.acl, node.stat.aversion);
+      else writeAcl(out, node.path, node.acl, node.stat?.aversion ?? null);
       count++;
       await out.ready();
     }
@@ -40,7 +40,7 @@ admin). auth::cdrwa means the identities of --auth. JSON: {"path", "acl": [{"sch
   },
 };
 
-function writeAcl(out: Output, path: string, acl: readonly Acl[] | undefined, version: number): void {
+function writeAcl(out: Output, path: string, acl: readonly Acl[] | undefined, version: number | null): void {
   if (out.isJson) out.json({ path, acl: acl === undefined ? null : aclJson(acl), version });
   else out.line(`${path}  ${acl === undefined ? out.styled('red', '(not permitted)') : aclText(acl)}`);
 }

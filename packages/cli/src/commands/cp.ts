@@ -8,7 +8,7 @@ import { ensureParent, refuseOccupied, reportCounts, writeOptions, writeWishOf }
 import { recordsOfServer, type TreeRecord } from '../modern/tree-record.js';
 import { writeTree } from '../modern/tree-writer.js';
 
-const command: ModernCommand = {
+export const command: ModernCommand = {
   name: 'cp',
   operands: { min: 2, max: 2 },
   options: [{ long: 'recursive', short: 'r', text: 'with everything below' }, ...writeOptions, otherAuthOption],
@@ -17,9 +17,9 @@ const command: ModernCommand = {
     ZK_UNIMPLEMENTED:
       'TTL znodes need a server with zookeeper.extendedTypesEnabled=true; --plain makes them persistent',
   },
-  notes: `SOURCE and TARGET are /PATH on the server of --server, or zk://HOST:PORT/PATH on another. TARGET is the copy's own path
-(not its parent): it refuses if TARGET exists, or with --merge brings it up to date. Ephemeral znodes are left out.
-JSON: {"path", "created", "changed", "unchanged", "leftOut"}.
+  notes: `SOURCE and TARGET are /PATH on the server of --server, or zk://HOST:PORT/PATH on another. TARGET is the copy's own
+path (not its parent): it refuses if TARGET exists, or with --merge brings it up to date. Ephemeral znodes are left
+out. JSON: {"path", "created", "changed", "unchanged", "leftOut"}.
 
   zoots cp -r /app zk://backup:2181/app`,
 

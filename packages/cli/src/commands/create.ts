@@ -5,10 +5,10 @@ import { dataOperandOptions, dataRules, readData } from '../modern/data-operand.
 import { type ModernCommand, runModern } from '../modern/invocation.js';
 import { EXIT, NoServerError } from '../modern/problem.js';
 import { parseTimeMs } from '../modern/quantities.js';
-import { untilAborted, untilStopped } from '../modern/stop-signal.js';
+import { untilAborted } from '../modern/stop-signal.js';
 import { parseAcl, statJson } from '../modern/znode-facts.js';
 
-const command: ModernCommand = {
+export const command: ModernCommand = {
   name: 'create',
   operands: { min: 1, max: 2 },
   options: [
@@ -36,7 +36,7 @@ const command: ModernCommand = {
     const options = createOptions(line, mode);
     const data = await readData(line, text);
     const isEphemeral = line.has('ephemeral');
-    const stop = isEphemeral ? untilStopped() : null;
+    const stop = isEphemeral ? invocation.untilStopped() : null;
     const client = await invocation.connect();
     const created = await client.createWithStat(path, data, options);
     if (out.isJson) out.json({ path: created.path, stat: statJson(created.stat) });

@@ -11,7 +11,7 @@ import { aclJson, aclText, dataJson, dataSummary } from '../modern/znode-facts.j
 /** Characters of data that a line shows. */
 const DATA_CHARACTERS_MAX = 60;
 
-const command: ModernCommand = {
+export const command: ModernCommand = {
   name: 'diff',
   operands: { min: 2, max: 2 },
   options: [
@@ -20,10 +20,11 @@ const command: ModernCommand = {
     { long: 'no-acl', text: 'do not compare ACLs' },
     otherAuthOption,
   ],
-  notes: `LEFT and RIGHT are /PATH on the server of --server, zk://HOST:PORT/PATH on another, or a file: an export, or a snapshot of
-a data directory; FILE#/PATH is a subtree of it. Data, ACLs and (with --ephemerals) who is ephemeral are compared, not versions, times and zxids; /zookeeper
-is left out. Lines: - only left, + only right, ~ different. The exit code is 1 if there is a difference.
-JSON: {"change": "removed" | "added" | "changed", "path", "left", "right", "parts"}.
+  notes: `LEFT and RIGHT are /PATH on the server of --server, zk://HOST:PORT/PATH on another, or a file: an export, or a
+snapshot of a data directory; FILE#/PATH is a subtree of it. Data, ACLs and (with --ephemerals) who is ephemeral are
+compared, not versions, times and zxids; /zookeeper is left out. Lines: - only left, + only right, ~ different. The
+exit code is 1 if there is a difference. JSON: {"change": "removed" | "added" | "changed", "path", "left", "right",
+"parts"}.
 
   zoots diff /app zk://other:2181/app
   zoots diff backup.jsonl /app`,

@@ -4,7 +4,7 @@ import { UsageError } from '../modern/command-line.js';
 import { lockOptionsOf, waitAndRun, waitMsOf } from '../modern/hold-wait.js';
 import { type ModernCommand, runModern } from '../modern/invocation.js';
 
-const command: ModernCommand = {
+export const command: ModernCommand = {
   name: 'elect',
   operands: { min: 1, max: 1 },
   hasChildCommand: true,

@@ -21,37 +21,37 @@ const conditions: Readonly<Record<string, (text: string, nowMs: number) => Condi
     return ({ path }) => pattern.test(path);
   },
   ephemeral: () => {
-    return ({ stat }) => stat.ephemeralOwner !== 0n;
+    return ({ stat }) => stat !== null && stat.ephemeralOwner !== 0n;
   },
   persistent: () => {
-    return ({ stat }) => stat.ephemeralOwner === 0n;
+    return ({ stat }) => stat !== null && stat.ephemeralOwner === 0n;
   },
   owner: (text) => {
     const owner = parseSessionId(text);
-    return ({ stat }) => BigInt.asUintN(64, stat.ephemeralOwner) === owner;
+    return ({ stat }) => stat !== null && BigInt.asUintN(64, stat.ephemeralOwner) === owner;
   },
   larger: (text) => {
     const bytes = parseSize('larger', text);
-    return ({ stat }) => stat.dataLength > bytes;
+    return ({ stat }) => stat !== null && stat.dataLength > bytes;
   },
   smaller: (text) => {
     const bytes = parseSize('smaller', text);
-    return ({ stat }) => stat.dataLength < bytes;
+    return ({ stat }) => stat !== null && stat.dataLength < bytes;
   },
   older: (text, nowMs) => {
     const ageMs = parseTimeMs('older', text);
-    return ({ stat }) => stat.mtime < nowMs - ageMs;
+    return ({ stat }) => stat !== null && stat.mtime < nowMs - ageMs;
   },
   newer: (text, nowMs) => {
     const ageMs = parseTimeMs('newer', text);
-    return ({ stat }) => stat.mtime >= nowMs - ageMs;
+    return ({ stat }) => stat !== null && stat.mtime >= nowMs - ageMs;
   },
   'min-children': (text) => {
     const count = parseCount('min-children', text, 0);
-    return ({ stat }) => stat.numChildren >= count;
+    return ({ stat }) => stat !== null && stat.numChildren >= count;
   },
   empty: () => {
-    return ({ stat }) => stat.dataLength === 0 && stat.numChildren === 0;
+    return ({ stat }) => stat !== null && stat.dataLength === 0 && stat.numChildren === 0;
   },
 };
 
@@ -62,7 +62,7 @@ function parseSessionId(text: string): bigint {
   return BigInt(text.startsWith('0x') ? text : `0x${text}`);
 }
 
-const command: ModernCommand = {
+export const command: ModernCommand = {
   name: 'find',
   operands: { min: 0, max: 1 },
   options: [
@@ -80,8 +80,8 @@ const command: ModernCommand = {
     { long: 'depth', short: 'd', value: 'N', text: 'go so many levels deep' },
     { long: 'count', text: 'print only how many there are' },
   ],
-  notes: `PATH is / if it is left out. Several conditions must hold at once. Ages are by this machine's clock.
-JSON: {"path", "stat"} per znode; with --count {"count"}.
+  notes: `PATH is / if it is left out. Several conditions must hold at once. Ages are by this machine's clock. JSON: {"path",
+"stat"} per znode; with --count {"count"}.
 
   zoots find /services --ephemeral --older 1d`,
 

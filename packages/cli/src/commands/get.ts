@@ -11,7 +11,7 @@ const LINE_FEED = 0x0a;
 
 type Format = (typeof formats)[number];
 
-const command: ModernCommand = {
+export const command: ModernCommand = {
   name: 'get',
   operands: { min: 1, max: 1 },
   options: [

@@ -7,7 +7,7 @@ import type { Output } from '../modern/output.js';
 import { EXIT } from '../modern/problem.js';
 import { readTree, type TreeNode } from '../modern/tree-reader.js';
 
-const command: ModernCommand = {
+export const command: ModernCommand = {
   name: 'grep',
   operands: { min: 1, max: 2 },
   options: [
@@ -16,10 +16,10 @@ const command: ModernCommand = {
     { long: 'list', short: 'l', text: 'print only the paths' },
     { long: 'name', short: 'n', value: 'GLOB', text: 'only in znodes with such a name' },
   ],
-  notes: `PATH is / if it is left out; the data of /zookeeper are searched only if PATH says so. PATTERN is a regular
-expression as in JavaScript. Data that are no UTF-8 text are searched byte by byte, and their lines not shown.
-The exit code is 1 if nothing matches. JSON: {"path", "line", "text"} per line, {"path", "binary": true} for other data;
-with --list {"path"}.
+  notes: `PATH is / if it is left out; the data of /zookeeper are searched only if PATH says so. PATTERN is a regular expression
+as in JavaScript. Data that are no UTF-8 text are searched byte by byte, and their lines not shown. The exit code is 1
+if nothing matches. JSON: {"path", "line", "text"} per line, {"path", "binary": true} for other data; with --list
+{"path"}.
 
   zoots grep -i 'password|secret' /app`,
 

@@ -7,7 +7,7 @@ import { ensureParent, refuseOccupied, reportCounts, writeOptions, writeWishOf }
 import type { TreeRecord } from '../modern/tree-record.js';
 import { writeTree } from '../modern/tree-writer.js';
 
-const command: ModernCommand = {
+export const command: ModernCommand = {
   name: 'import',
   operands: { min: 1, max: 2 },
   options: writeOptions,
@@ -16,9 +16,10 @@ const command: ModernCommand = {
     ZK_UNIMPLEMENTED:
       'TTL znodes need a server with zookeeper.extendedTypesEnabled=true; --plain makes them persistent',
   },
-  notes: `FILE is what zoots export wrote, plain or gzip; - is standard input. PATH is where its root goes; if
-it is left out, where it came from. It refuses if PATH exists (for /: if one of the file's znodes exists), or with --merge brings what is there up to date; it
-never deletes. Ephemeral znodes are left out. JSON: {"path", "created", "changed", "unchanged", "leftOut"}.
+  notes: `FILE is what zoots export wrote, plain or gzip; - is standard input. PATH is where its root goes; if it is left out,
+where it came from. It refuses if PATH exists (for /: if one of the file's znodes exists), or with --merge brings what
+is there up to date; it never deletes. Ephemeral znodes are left out. JSON: {"path", "created", "changed",
+"unchanged", "leftOut"}.
 
   zoots import app.jsonl /app --merge --dry-run`,
 

@@ -3,7 +3,7 @@ import { holdConnectWishes, holdNotes, holdOptions } from '../modern/child-comma
 import { lockOptionsOf, waitAndRun, waitMsOf } from '../modern/hold-wait.js';
 import { type ModernCommand, runModern } from '../modern/invocation.js';
 
-const command: ModernCommand = {
+export const command: ModernCommand = {
   name: 'lock',
   operands: { min: 1, max: 1 },
   hasChildCommand: true,

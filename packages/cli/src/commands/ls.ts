@@ -10,7 +10,7 @@ import { styledName } from '../modern/znode-style.js';
 /** Lines of a long listing that share their column widths, so that a listing of millions needs no more memory. */
 const TABLE_ROWS_MAX = 10_000;
 
-const command: ModernCommand = {
+export const command: ModernCommand = {
   name: 'ls',
   operands: { min: 0, max: 1 },
   options: [
@@ -66,6 +66,7 @@ function nodeJson({ name, path, stat }: TreeNode, isLong: boolean): unknown {
 }
 
 function longRow({ stat }: TreeNode, name: string): string[] {
+  if (stat === null) return ['?', '?', '?', '(not permitted)', '-', name];
   return [
     sizeText(stat.dataLength),
     String(stat.numChildren),

@@ -7,7 +7,7 @@ import { EXIT, RefusedError } from '../modern/problem.js';
 import { countText, parseCount } from '../modern/quantities.js';
 import { refuseSystemPath } from '../modern/system-path.js';
 
-const command: ModernCommand = {
+export const command: ModernCommand = {
   name: 'rm',
   operands: { min: 1, max: Number.POSITIVE_INFINITY },
   options: [

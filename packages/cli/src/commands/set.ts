@@ -5,7 +5,7 @@ import { EXIT } from '../modern/problem.js';
 import { parseCount } from '../modern/quantities.js';
 import { statJson } from '../modern/znode-facts.js';
 
-const command: ModernCommand = {
+export const command: ModernCommand = {
   name: 'set',
   operands: { min: 1, max: 2 },
   options: [

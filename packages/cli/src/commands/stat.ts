@@ -3,7 +3,7 @@ import { type ModernCommand, runModern } from '../modern/invocation.js';
 import { EXIT, RefusedError } from '../modern/problem.js';
 import { statJson, statLines } from '../modern/znode-facts.js';
 
-const command: ModernCommand = {
+export const command: ModernCommand = {
   name: 'stat',
   operands: { min: 1, max: 1 },
   options: [],

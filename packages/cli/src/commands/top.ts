@@ -4,14 +4,13 @@ import { EXIT } from '../modern/problem.js';
 import { localTimeText, parseCount, parseTimeMs } from '../modern/quantities.js';
 import { Screen } from '../modern/screen.js';
 import { askFigures } from '../modern/server-figures.js';
-import { untilStopped } from '../modern/stop-signal.js';
 import { rolesText, type Sample, topJson, topLines } from '../modern/top-table.js';
 
 /** A server that takes longer than this to answer a word is shown as silent. */
 const ANSWER_TIMEOUT_MS = 2_000;
 const INTERVAL_MS = 2_000;
 
-const command: ModernCommand = {
+export const command: ModernCommand = {
   name: 'top',
   operands: { min: 0, max: 0 },
   options: [
@@ -20,11 +19,11 @@ const command: ModernCommand = {
     { long: 'count', short: 'n', value: 'N', text: 'end after so many looks' },
   ],
   notes: `Asks each server for srvr and mntr; where 4lw.commands.whitelist does not have mntr, some columns are empty. REQ/S and
-SENT/S are packets per second since the last look; latencies are the server's own, since its start. A number behind the zxid
-says how far it is behind the others. q or Ctrl-C ends it. The exit code is 1 if some server does not answer, 3 if none does.
-JSON: per server and look {"time", "server", "mode", "version", "zxid", "behind", "connections", "outstanding", "received",
-"sent", "receivedPerSecond", "sentPerSecond", "latencyMs": {"min", "avg", "max"}, "znodes", "watches", "ephemerals",
-"dataBytes"}, or {"time", "server", "error"}.
+SENT/S are packets per second since the last look; latencies are the server's own, since its start. A number behind
+the zxid says how far it is behind the others. q or Ctrl-C ends it. The exit code is 1 if some server does not answer,
+3 if none does. JSON: per server and look {"time", "server", "mode", "version", "zxid", "behind", "connections",
+"outstanding", "received", "sent", "receivedPerSecond", "sentPerSecond", "latencyMs": {"min", "avg", "max"}, "znodes",
+"watches", "ephemerals", "dataBytes"}, or {"time", "server", "error"}.
 
   zoots top --server zk1:2181,zk2:2181,zk3:2181`,
 
@@ -35,7 +34,7 @@ JSON: per server and look {"time", "server", "mode", "version", "zxid", "behind"
     const intervalMs = parseTimeMs('interval', line.value('interval') ?? `${INTERVAL_MS}ms`);
     const isOnce = line.has('once');
     const countMax = isOnce ? 1 : parseCount('count', line.value('count') ?? String(Number.MAX_SAFE_INTEGER), 1);
-    const stop = untilStopped();
+    const stop = invocation.untilStopped();
     const screen = out.isTerminal && !out.isJson && !isOnce ? new Screen(stop) : null;
     const timeoutMs = line.has('timeout') ? invocation.timeoutMs : ANSWER_TIMEOUT_MS;
     let previous: Sample | null = null;

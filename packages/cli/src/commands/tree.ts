@@ -15,7 +15,7 @@ const lines = {
 /** Characters of the data that --data shows. */
 const DATA_CHARACTERS_MAX = 60;
 
-const command: ModernCommand = {
+export const command: ModernCommand = {
   name: 'tree',
   operands: { min: 0, max: 1 },
   options: [
@@ -24,9 +24,8 @@ const command: ModernCommand = {
     { long: 'data', text: 'the beginning of the data' },
     { long: 'ascii', text: 'draw with | and -' },
   ],
-  notes: `PATH is / if it is left out. Ephemeral znodes are marked. Containers and TTL znodes
-look persistent: servers do not tell.
-JSON: {"path", "depth", "stat"} per znode, a parent before its children.
+  notes: `PATH is / if it is left out. Ephemeral znodes are marked. Containers and TTL znodes look persistent: servers do not
+tell. JSON: {"path", "depth", "stat"} per znode, a parent before its children.
 
   zoots tree -d 2 /kafka`,
 
@@ -42,7 +41,7 @@ JSON: {"path", "depth", "stat"} per znode, a parent before its children.
       if (out.isJson) out.json({ path: node.path, depth: node.depth, stat: statJson(node.stat) });
       else out.line(drawing.lineOf(node));
       count++;
-      bytes += node.stat.dataLength;
+      bytes += node.stat?.dataLength ?? 0;
       await out.ready();
     }
     const total = `${countText(count, 'znode')}, ${sizeText(bytes)} bytes`;
@@ -74,8 +73,8 @@ class Drawing {
 
   #remarks({ stat, data, isDenied }: TreeNode): string {
     const remarks = [
-      stat.ephemeralOwner === 0n ? '' : '(ephemeral)',
-      this.#hasSizes ? sizeText(stat.dataLength) : '',
+      (stat?.ephemeralOwner ?? 0n) === 0n ? '' : '(ephemeral)',
+      this.#hasSizes && stat !== null ? sizeText(stat.dataLength) : '',
       isDenied ? '(not permitted)' : '',
       data === undefined || data === null || data.length === 0 ? '' : dataSummary(data, DATA_CHARACTERS_MAX),
     ];

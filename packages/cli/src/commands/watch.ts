@@ -4,7 +4,6 @@ import { type ModernCommand, runModern } from '../modern/invocation.js';
 import type { Output, Style } from '../modern/output.js';
 import { EXIT, NoServerError } from '../modern/problem.js';
 import { localTimeText, parseCount } from '../modern/quantities.js';
-import { untilStopped } from '../modern/stop-signal.js';
 import { dataJson, dataSummary, zxidText } from '../modern/znode-facts.js';
 
 const styleOfType: Readonly<Record<WatchEvent['type'], Style>> = {
@@ -18,7 +17,7 @@ const styleOfType: Readonly<Record<WatchEvent['type'], Style>> = {
 /** Characters of the data that --data shows. */
 const DATA_CHARACTERS_MAX = 200;
 
-const command: ModernCommand = {
+export const command: ModernCommand = {
   name: 'watch',
   operands: { min: 1, max: 1 },
   options: [
@@ -26,9 +25,9 @@ const command: ModernCommand = {
     { long: 'count', short: 'n', value: 'N', text: 'end after so many events' },
     { long: 'data', text: 'read and show the data after each creation and change' },
   ],
-  notes: `Prints time, event (created, deleted, changed, children), path and zxid, until Ctrl-C. "gap" means that the connection was
-lost for a while: events may be missing. PATH need not exist. Servers before 3.6 do not know such watches.
-JSON: {"time", "type", "path", "zxid"}, with --data also "data" (and "encoding").
+  notes: `Prints time, event (created, deleted, changed, children), path and zxid, until Ctrl-C. "gap" means that the connection
+was lost for a while: events may be missing. PATH need not exist. Servers before 3.6 do not know such watches. JSON:
+{"time", "type", "path", "zxid"}, with --data also "data" (and "encoding").
 
   zoots watch -R /app | while read -r day time event path rest; do …; done`,
 
@@ -36,7 +35,7 @@ JSON: {"time", "type", "path", "zxid"}, with --data also "data" (and "encoding")
     const { line, out } = invocation;
     const [path] = line.operands as [string];
     const countMax = parseCount('count', line.value('count') ?? String(Number.MAX_SAFE_INTEGER), 1);
-    const stop = untilStopped();
+    const stop = invocation.untilStopped();
     const client = await invocation.connect();
     const watch = client.watch(path, { recursive: line.has('recursive'), signal: stop });
     await watch.ready;

@@ -18,11 +18,11 @@ export const holdOptions: readonly OptionRow[] = [
   { long: 'convention', value: 'NAME', text: 'whose names the znodes have: curator (default) or kazoo' },
 ];
 
-export const holdNotes = `The command gets ZOOTS_FENCING_TOKEN (a number that grows from holder to holder: let what you guard refuse lower ones than it
-has seen) and ZOOTS_HOLD_PATH (the znode). Its exit code is passed on, 128 + N if signal N ended it; 127 if there is no such
-command. The exit code is 1 if the wait was in vain, and never 0 if it was lost meanwhile.
-JSON, on standard error, as standard output is the command's: {"event": "acquired", "path", "token"}, {"event": "lost",
-"path", "reason"}, {"event": "exited", "code"}.`;
+export const holdNotes = `The command gets ZOOTS_FENCING_TOKEN (a number that grows from holder to holder: let what you guard refuse lower ones
+than it has seen) and ZOOTS_HOLD_PATH (the znode). Its exit code is passed on, 128 + N if signal N ended it; 127 if
+there is no such command. The exit code is 1 if the wait was in vain, and never 0 if it was lost meanwhile. JSON, on
+standard error, as standard output is the command's: {"event": "acquired", "path", "token"}, {"event": "lost", "path",
+"reason"}, {"event": "exited", "code"}.`;
 
 const GRACE_MS = 10_000;
 /** As shells have it. */

@@ -5,7 +5,6 @@ import { type CommandLine, UsageError } from './command-line.js';
 import type { Invocation } from './invocation.js';
 import { RefusedError } from './problem.js';
 import { durationText, parseTimeMs } from './quantities.js';
-import { untilStopped } from './stop-signal.js';
 
 const conventions: readonly Convention[] = ['curator', 'kazoo'];
 
@@ -31,7 +30,7 @@ export interface Holding {
 
 /** Waits as the command line says, runs the command, releases. The exit code. */
 export async function waitAndRun(invocation: Invocation, path: string, holding: Holding): Promise<number> {
-  const stop = untilStopped();
+  const stop = invocation.untilStopped();
   const waitMs = waitMsOf(invocation.line);
   const hold = await acquireUnlessStopped(holding, stop, waitMs);
   if (stop.aborted) {

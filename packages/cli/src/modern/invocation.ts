@@ -11,9 +11,10 @@ import {
   UsageError,
   usageLine,
 } from './command-line.js';
-import { Output } from './output.js';
+import { Output, type Streams } from './output.js';
 import { EXIT, NoServerError, type Problem, problemOf } from './problem.js';
 import { durationText, parseTimeMs } from './quantities.js';
+import { StopSignal } from './stop-signal.js';
 
 export interface ModernCommand extends CommandLineRules {
   /** What to do about an error of the client, by its code, where the command knows more than the client. */
@@ -44,10 +45,11 @@ export class Invocation {
   readonly timeoutMs: number;
   readonly #connects: Promise<ZooKeeper>[] = [];
   readonly #end = new AbortController();
+  #stop: StopSignal | null = null;
 
-  constructor(line: CommandLine) {
+  constructor(line: CommandLine, streams: Streams) {
     this.line = line;
-    this.out = new Output(line.has('json'));
+    this.out = new Output(line.has('json'), streams);
     const timeout = line.value('timeout');
     this.timeoutMs = timeout === undefined ? TIMEOUT_MS : parseTimeMs('timeout', timeout);
     if (this.timeoutMs <= 0) throw new UsageError('--timeout: it must be more than 0');
@@ -94,10 +96,17 @@ export class Invocation {
     return new NoServerError(`${what}; is the server running? --server HOST:PORT names another`, { cause: error });
   }
 
+  /** Aborts at Ctrl-C, SIGTERM and SIGHUP, which from now on do not end the program; the reason is the signal's name. */
+  untilStopped(): AbortSignal {
+    this.#stop ??= new StopSignal();
+    return this.#stop.signal;
+  }
+
   /** Closes the sessions, which takes ephemeral znodes away at once; those still to come as well. */
   async end(): Promise<void> {
     this.out.flush();
     this.#end.abort();
+    this.#stop?.close();
     await Promise.allSettled(this.#connects.map(async (connecting) => (await connecting).close()));
   }
 }
@@ -110,11 +119,15 @@ export function parseAuth(text: string): { scheme: string; auth: Uint8Array } {
 }
 
 /** Runs the command with these words; the exit code. */
-export async function runModern(command: ModernCommand, words: readonly string[]): Promise<number> {
+export async function runModern(
+  command: ModernCommand,
+  words: readonly string[],
+  streams: Streams = process,
+): Promise<number> {
   let invocation: Invocation | null = null;
   try {
     const line = parseCommandLine(command, words);
-    invocation = new Invocation(line);
+    invocation = new Invocation(line, streams);
     if (!line.has('help')) return await command.run(invocation);
     invocation.out.line(commandHelp(command));
     return EXIT.ok;
@@ -122,20 +135,15 @@ export async function runModern(command: ModernCommand, words: readonly string[]
     const problem = problemOf(error, command.remedies);
     if (problem === null) throw error;
     invocation?.out.flush();
-    report(command, problem, words.includes('--json'));
+    streams.stderr.write(`${reportOf(command, problem, words.includes('--json'))}\n`);
     return problem.exitCode;
   } finally {
     await invocation?.end();
   }
 }
 
-function report(command: ModernCommand, { exitCode, code, message, path }: Problem, isJson: boolean): void {
-  if (isJson) {
-    console.error(JSON.stringify({ error: { command: command.name, code, message, path } }));
-    return;
-  }
-  console.error(`zoots ${command.name}: ${message}`);
-  if (exitCode === EXIT.usage && !message.includes(usageLine(command))) {
-    console.error(`zoots ${command.name} --help says more`);
-  }
+function reportOf(command: ModernCommand, { exitCode, code, message, path }: Problem, isJson: boolean): string {
+  if (isJson) return JSON.stringify({ error: { command: command.name, code, message, path } });
+  const hasUsage = exitCode !== EXIT.usage || message.includes(usageLine(command));
+  return `zoots ${command.name}: ${message}${hasUsage ? '' : `\nzoots ${command.name} --help says more`}`;
 }

@@ -2,7 +2,6 @@
  * What the modern commands write: text with colours on a terminal, JSON lines on request, messages on standard error.
  * A reader that has had enough (`zoots tree | head`) ends the program without a word.
  */
-import type { WriteStream } from 'node:tty';
 
 const HELD_CHARACTERS_MAX = 16 * 1024;
 
@@ -10,27 +9,44 @@ const HELD_CHARACTERS_MAX = 16 * 1024;
 const styles = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, blue: 34, magenta: 35, cyan: 36, inverse: 7 };
 export type Style = keyof typeof styles;
 
+/** Standard output, standard error, or what stands for them in tests. */
+export interface TextStream {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  readonly writableNeedDrain: boolean;
+  hasColors?(): boolean;
+  write(chunk: string | Uint8Array): boolean;
+  on(event: 'error', listener: (error: NodeJS.ErrnoException) => void): unknown;
+  once(event: 'drain', listener: () => void): unknown;
+}
+
+export interface Streams {
+  readonly stdout: TextStream;
+  readonly stderr: TextStream;
+}
+
 export class Output {
   readonly isJson: boolean;
   /** Whether people look at it: then there are colours, unless NO_COLOR or TERM=dumb says no. */
   readonly isTerminal: boolean;
   readonly #hasColors: boolean;
-  readonly #stream: NodeJS.WriteStream;
+  readonly #stream: TextStream;
+  readonly #notes: TextStream;
   #held: string[] = [];
   #heldCharacters = 0;
 
-  constructor(isJson: boolean, stream: NodeJS.WriteStream = process.stdout) {
+  constructor(isJson: boolean, { stdout, stderr }: Streams) {
     this.isJson = isJson;
-    this.#stream = stream;
-    this.isTerminal = stream.isTTY === true;
-    this.#hasColors = !isJson && this.isTerminal && (stream as WriteStream).hasColors();
-    stream.on('error', endQuietlyWithoutReader);
-    process.stderr.on('error', endQuietlyWithoutReader);
+    this.#stream = stdout;
+    this.#notes = stderr;
+    this.isTerminal = stdout.isTTY === true;
+    this.#hasColors = !isJson && this.isTerminal && stdout.hasColors?.() === true;
+    for (const stream of [stdout, stderr]) stream.on('error', endQuietlyWithoutReader);
   }
 
   /** Columns of the terminal; null where there is none. */
   get columns(): number | null {
-    return this.isTerminal ? this.#stream.columns : null;
+    return this.#stream.columns ?? null;
   }
 
   styled(style: Style, text: string): string {
@@ -66,13 +82,14 @@ export class Output {
 
   /** Resolves when the reader has caught up: to be awaited in loops over many znodes. */
   async ready(): Promise<void> {
-    if (this.#stream.writableNeedDrain) await new Promise((resolve) => this.#stream.once('drain', resolve));
+    if (!this.#stream.writableNeedDrain) return;
+    await new Promise<void>((resolve) => this.#stream.once('drain', () => resolve()));
   }
 
   /** A remark for people, which is no part of the result. */
   note(text: string): void {
     this.flush();
-    process.stderr.write(`${text}\n`);
+    this.#notes.write(`${text}\n`);
   }
 }
 

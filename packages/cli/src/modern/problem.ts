@@ -55,7 +55,8 @@ export function problemOf(error: unknown, remedies: Readonly<Record<string, stri
     const message = remedy === undefined ? error.message : `${error.message}; ${remedy}`;
     return { exitCode: exitCodeOf(code), code, message, path };
   }
-  if ('syscall' in error) return { message: fileMessage(error), path: null, exitCode: EXIT.refused, code };
+  if ('syscall' in error)
+    return { message: fileMessage(error as NodeJS.ErrnoException), path: null, exitCode: EXIT.refused, code };
   return null;
 }
 

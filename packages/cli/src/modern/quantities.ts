@@ -30,11 +30,11 @@ function parseQuantity(
   examples: string,
 ): number {
   const match = /^(\d+(?:\.\d+)?)([a-z]*)$/i.exec(text);
-  const unit = units[(match?.[2] ?? '?').toLowerCase()];
-  if (match === null || unit === undefined) {
+  const unit = (match?.[2] ?? '').toLowerCase();
+  if (match === null || !Object.hasOwn(units, unit)) {
     throw new UsageError(`--${option}: "${text}" is not understood; write ${examples}`);
   }
-  return Math.round(Number(match[1]) * unit);
+  return Math.round(Number(match[1]) * (units[unit] as number));
 }
 
 /** A whole number that is at least `min`. Throws {@link UsageError}. */

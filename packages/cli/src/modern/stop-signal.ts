@@ -2,15 +2,26 @@
 
 const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** Aborts at the first of them, with the signal's name as reason; the second one ends the program as ever. */
-export function untilStopped(): AbortSignal {
-  const controller = new AbortController();
-  const stop = (name: NodeJS.Signals): void => {
-    for (const other of stopSignals) process.removeListener(other, stop);
-    controller.abort(name);
+export class StopSignal {
+  readonly #controller = new AbortController();
+  readonly #stop = (name: NodeJS.Signals): void => {
+    this.close();
+    this.#controller.abort(name);
   };
-  for (const name of stopSignals) process.on(name, stop);
-  return controller.signal;
+
+  constructor() {
+    for (const name of stopSignals) process.on(name, this.#stop);
+  }
+
+  /** Aborts at the first of them, with its name as reason; the second one ends the program as ever. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** From now on they end the program as ever. */
+  close(): void {
+    for (const name of stopSignals) process.off(name, this.#stop);
+  }
 }
 
 export function untilAborted(signal: AbortSignal): Promise<void> {

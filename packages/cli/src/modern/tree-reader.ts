@@ -13,7 +13,8 @@ export interface TreeNode {
   readonly depth: number;
   /** The last of its parent's children. */
   readonly isLast: boolean;
-  readonly stat: Stat;
+  /** Null if the ACL denies everything: newer servers do not even tell a stat then. */
+  readonly stat: Stat | null;
   /** Sorted; empty where the reading does not go deeper. */
   readonly children: readonly string[];
   /** Undefined if it was not asked for, or is denied. */
@@ -102,14 +103,15 @@ async function readNode(namespace: Namespace, place: Place, wish: TreeWish): Pro
   const content = wish.data === true ? await unlessDenied(namespace.get(path)) : undefined;
   const hasChildren = !isDeepest && content?.stat.numChildren !== 0;
   const below = hasChildren ? await unlessDenied(namespace.childrenWithStat(path)) : undefined;
-  const stat = content?.stat ?? below?.stat ?? (await namespace.exists(path));
-  if (stat === null) {
-    // Only a get knows the error for it.
-    await namespace.get(path);
-    throw new Error(`${path} comes and goes`);
-  }
+  const known = content?.stat ?? below?.stat;
+  const stat = known ?? (await unlessDenied(statOf(namespace, path))) ?? null;
   const acl = (await aclReading)?.acl;
   return { ...place, stat, children: (below?.children ?? []).sort(), data: content?.data, acl, isDenied };
+}
+
+/** As exists, but a znode that is not there is an error. */
+async function statOf(namespace: Namespace, path: string): Promise<Stat> {
+  return (await namespace.exists(path)) ?? (await namespace.get(path)).stat;
 }
 
 function hasCode(error: unknown, code: string): boolean {

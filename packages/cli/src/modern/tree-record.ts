@@ -3,7 +3,7 @@
  * (data, ACL, kind) and not what happened to it (zxids, times, versions). Paths are relative to the subtree's root, which
  * is `/`; a parent comes before its children, children in the order of their names.
  */
-import type { Acl, Namespace } from '@zoots/client';
+import type { Acl, Namespace, Stat } from '@zoots/client';
 import { RefusedError } from './problem.js';
 import { readTree, type TreeNode } from './tree-reader.js';
 import { ownerOf } from './znode-facts.js';
@@ -51,16 +51,16 @@ export async function* recordsOfServer(
 ): AsyncGenerator<TreeRecord> {
   const isLeftOut = (path: string): boolean => root === '/' && path === '/zookeeper';
   for await (const node of readTree(namespace, root, { data: true, acl: wish.hasAcls, isLeftOut })) {
-    if (node.isDenied) {
+    if (node.isDenied || node.stat === null) {
       throw new RefusedError(
         `${node.path}: the ACL does not let this session read all of it; present an identity that may, with --auth SCHEME:AUTH`,
       );
     }
-    if (wish.hasEphemerals || node.stat.ephemeralOwner === 0n) yield recordOf(node, root);
+    if (wish.hasEphemerals || node.stat.ephemeralOwner === 0n) yield recordOf(node, node.stat, root);
   }
 }
 
-function recordOf({ path, data, acl, stat }: TreeNode, root: string): TreeRecord {
+function recordOf({ path, data, acl }: TreeNode, stat: Stat, root: string): TreeRecord {
   return {
     path: relativePath(path, root),
     data: data ?? null,

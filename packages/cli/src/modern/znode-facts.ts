@@ -17,8 +17,11 @@ export function zxidText(zxid: number): string {
   return `0x${zxid.toString(16)}`;
 }
 
-/** zxids are numbers, times ISO 8601. */
-export function statJson(stat: Stat): Record<string, unknown> {
+/** zxids are numbers, times ISO 8601; null where an ACL denies it. */
+export function statJson(stat: Stat): Record<string, unknown>;
+export function statJson(stat: Stat | null): Record<string, unknown> | null;
+export function statJson(stat: Stat | null): Record<string, unknown> | null {
+  if (stat === null) return null;
   return {
     owner: ownerOf(stat),
     dataLength: stat.dataLength,

@@ -2,7 +2,8 @@
 import type { Stat } from '@zoots/client';
 import type { Output } from './output.js';
 
-export function styledName(out: Output, name: string, stat: Stat): string {
+export function styledName(out: Output, name: string, stat: Stat | null): string {
+  if (stat === null) return name;
   if (stat.ephemeralOwner !== 0n) return out.styled('yellow', name);
   return stat.numChildren > 0 ? out.styled('blue', name) : name;
 }
