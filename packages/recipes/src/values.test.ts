@@ -15,11 +15,11 @@ staged('a counter begins at its initial value and counts', async ({ one }) => {
 
 staged('no increment is lost among many', async ({ one, two }) => {
   const adders = [one, two, one, two].map((zk) => new Counter(zk, '/count', { backoffMaxMs: 5 }));
-  const results = await Promise.all(adders.flatMap((counter) => Array.from({ length: 25 }, () => counter.increment())));
-  assert.equal(await new Counter(one, '/count').get(), 100);
+  const results = await Promise.all(adders.flatMap((counter) => Array.from({ length: 10 }, () => counter.increment())));
+  assert.equal(await new Counter(one, '/count').get(), 40);
   assert.deepEqual(
     results.map(({ after }) => after).sort((a, b) => a - b),
-    Array.from({ length: 100 }, (_, i) => i + 1),
+    Array.from({ length: 40 }, (_, i) => i + 1),
   );
 });
 
