@@ -8,7 +8,7 @@
  */
 import { connectionSettings, parseArguments } from '../zkcli/arguments.js';
 import { CliError } from '../zkcli/errors.js';
-import { pipeOutput, runLines } from '../zkcli/pipe.js';
+import { endWithReader, pipeOutput, runLines } from '../zkcli/pipe.js';
 import { Shell } from '../zkcli/shell.js';
 
 const helpText = `Usage: zoots cli [options] [command …]
@@ -28,6 +28,7 @@ export async function run(words: readonly string[]): Promise<number> {
   }
   const found = parseArguments(words);
   if (found.problem !== null) console.error(found.problem);
+  endWithReader();
   console.log(`Connecting to ${found.server}`);
   try {
     const settings = await connectionSettings(found);

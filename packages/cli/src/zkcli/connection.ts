@@ -73,6 +73,8 @@ export class Connection {
   #isClosing = false;
   /** There was a session on the connection, or is. */
   #isUp = false;
+  /** The end of the session has been told. */
+  #isLost = false;
   /** Servers that could not be reached since the last one that could. */
   #failedCount = 0;
 
@@ -98,8 +100,7 @@ export class Connection {
     this.target = target;
     this.#client = client;
     this.#listener = listener;
-    const slash = target.indexOf('/');
-    this.#chroot = slash < 0 || slash === target.length - 1 ? '' : target.slice(slash);
+    this.#chroot = /^(?:zks?:\/\/)?[^/]*(\/[^?]+)?/.exec(target)?.[1] ?? '';
     this.#serverCount = target.split(',').length;
     client.on('state', this.#onState);
     client.on('watch', this.#onWatch);
@@ -208,7 +209,10 @@ export class Connection {
       this.#isUp = true;
       this.#failedCount = 0;
     }
-    const name = sessionEvents[state];
+    // Without another session a lost one is a closed client.
+    const isLost = state === 'closed' && !this.#isClosing && !this.#isLost;
+    this.#isLost ||= isLost || state === 'lost' || state === 'auth-failed';
+    const name = sessionEvents[isLost ? 'lost' : state];
     if (name !== null) this.#listener.onEvent(eventText(name, 'None', null, -1));
     this.#listener.onState();
   };

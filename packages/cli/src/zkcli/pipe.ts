@@ -14,6 +14,14 @@ export const pipeOutput: Output = {
   },
 };
 
+/** `zkCli.sh ls -R / | head`: whoever reads has had enough, which is no error. */
+export function endWithReader(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit();
+  });
+}
+
 export async function runLines(shell: Shell): Promise<void> {
   console.log('Welcome to ZooKeeper!\nJLine support is disabled');
   const { createInterface } = await import('node:readline');

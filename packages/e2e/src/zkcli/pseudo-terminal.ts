@@ -9,7 +9,7 @@ import { Screen } from './screen.js';
 
 const COLUMNS = 100;
 const ROWS = 40;
-const waitMs = 10_000;
+const waitMs = 30_000;
 
 /** Runs a command on a new terminal and relays: its own standard input to the terminal, the terminal to its output. */
 const relay = `

@@ -15,6 +15,7 @@ export function walkthroughChecks(workDir: string): Check[] {
     { name: 'walk-through from a pipe', run: () => fromPipe(workDir) },
     { name: 'walk-through on a terminal', run: () => onTerminal(workDir) },
     { name: 'a terminal before its server', run: () => beforeServer(workDir) },
+    { name: 'a session that expires', run: () => expiring(workDir) },
     { name: 'typing, completion and history', run: () => typing(workDir) },
   ];
 }
@@ -32,7 +33,8 @@ async function withServer<T>(workDir: string, use: (port: number, directory: str
 async function serverAt(workDir: string, port: number): Promise<{ peer: Peer; directory: string }> {
   const directory = join(workDir, `walk-${port}`);
   mkdirSync(directory, { recursive: true });
-  return { peer: await startPeer('zoots', { workDir: directory, port }), directory };
+  // Short ticks permit short sessions.
+  return { peer: await startPeer('zoots', { workDir: directory, port, config: { tickTime: '500' } }), directory };
 }
 
 /** What is typed, and what comes: on standard output, and on standard error. */
@@ -129,6 +131,32 @@ async function beforeServer(workDir: string): Promise<string> {
   } finally {
     terminal.kill();
     await peer?.stop();
+  }
+}
+
+/** A server that hangs: the connection is given up, then the session, and the shell says so instead of opening another. */
+async function expiring(workDir: string): Promise<string> {
+  const port = await freePort();
+  const { peer, directory } = await serverAt(workDir, port);
+  const terminal = new PseudoTerminal([zkCli, '-server', `127.0.0.1:${port}`, '-timeout', '2000'], directory);
+  try {
+    await terminal.until('CONNECTED', () => terminal.screen.line === `[zk: 127.0.0.1:${port}(CONNECTED) 0]`);
+    process.kill(peer.pid, 'SIGSTOP');
+    await terminal.until('CLOSED', () => terminal.screen.line === `[zk: 127.0.0.1:${port}(CLOSED) 0]`);
+    const events = [...terminal.screen.text.matchAll(/WatchedEvent state:(\w+)/g)].map(([, state]) => state);
+    assert.deepEqual(events, ['SyncConnected', 'Disconnected', 'Expired']);
+    await terminal.enter('ls /', 1);
+    assert.ok(terminal.screen.text.includes('] ls /\nNot connected\n'), terminal.screen.text);
+    process.kill(peer.pid, 'SIGCONT');
+    await terminal.enter('connect', 2);
+    await terminal.until('CONNECTED again', () => terminal.screen.line === `[zk: 127.0.0.1:${port}(CONNECTED) 2]`);
+    terminal.type('quit\r');
+    assert.equal(await terminal.ended(), 0);
+    return 'Disconnected, Expired, Not connected, connected again';
+  } finally {
+    terminal.kill();
+    if (peer.alive()) process.kill(peer.pid, 'SIGCONT');
+    await peer.stop();
   }
 }
 
