@@ -15,8 +15,9 @@ import { contend } from './recipes/contender.js';
 import { contentionRows } from './recipes/contention.js';
 import { interopRows } from './recipes/interop.js';
 import type { RecipeRow, Stage } from './recipes/row.js';
+import { valuesInteropRows } from './recipes/values-interop.js';
 
-const rows: readonly RecipeRow[] = [...interopRows, ...contentionRows];
+const rows: readonly RecipeRow[] = [...interopRows, ...valuesInteropRows, ...contentionRows];
 
 /** Short ticks, so that sessions of the killed expire within seconds. */
 const serverConfig = { tickTime: '500', minSessionTimeout: '1000' };
