@@ -174,5 +174,5 @@ export const connectionRows: readonly ClientRow[] = [
   { name: 'identities are presented on every connection', run: authAgain },
   { name: 'bad neighbours in the list', run: badNeighbours },
   { name: 'limits of what waits and is in flight', run: limits },
-  { name: '100 clients lose their server together', where: 'alone', run: crowd },
+  { name: '100 clients lose their server together', where: 'alone', isExclusive: true, run: crowd },
 ];

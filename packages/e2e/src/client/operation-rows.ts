@@ -299,5 +299,5 @@ export const operationRows: readonly ClientRow[] = [
   { name: 'ephemerals, countDescendants', run: ephemeralsAndCounts },
   { name: '2,000 writes in the pipeline keep their order', run: pipelining },
   { name: 'config', where: 'ensemble', run: configOfEnsemble },
-  { name: 'reconfig, watchConfig', where: 'ensemble', run: reconfiguration, timeoutMs: 60_000 },
+  { name: 'reconfig, watchConfig', where: 'ensemble', isExclusive: true, run: reconfiguration, timeoutMs: 60_000 },
 ];

@@ -109,6 +109,8 @@ export interface ClientRow {
   /** Only these kinds. */
   readonly kinds?: readonly PeerKind[];
   readonly timeoutMs?: number;
+  /** Kills or freezes servers, or stalls this process: no other row may run beside it. */
+  readonly isExclusive?: boolean;
   readonly run: (stage: Stage) => Promise<void>;
 }
 
