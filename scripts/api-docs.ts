@@ -120,8 +120,13 @@ function headerOf(file: string): string {
 function linked(doc: string, known: ReadonlySet<string>): string {
   const link = (name: string, text: string): string =>
     known.has(name) ? `[${text}](#${name.toLowerCase()})` : `\`${text}\``;
-  return doc
+  return preformatted(doc)
     .replace(/\{@link ((\w+)[.\w]*)\}/g, (_, text: string, name: string) => link(name, text))
     .replace(/^@throws \{(\w+)\}\s*/gm, (_, name: string) => `- throws ${link(name, name)}: `)
     .replace(/@throws \{(\w+)\}/g, (_, name: string) => `Throws ${link(name, name)}`);
+}
+
+/** Tables and trees are indented by two spaces in comments; Markdown keeps lines as they are from four on. */
+function preformatted(doc: string): string {
+  return doc.replace(/(?<=^|\n\n) {2,3}(?![ -]).*(?:\n {2,}.*)*/g, (block) => block.replace(/^/gm, '    '));
 }
