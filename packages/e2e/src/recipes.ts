@@ -11,13 +11,14 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { connect } from '@zoots/client';
 import { freePort, type Peer, type PeerKind, PeerMissingError, skipMissingPeer, startPeer } from './peers/peer.js';
+import { chaosRows } from './recipes/chaos.js';
 import { contend } from './recipes/contender.js';
 import { contentionRows } from './recipes/contention.js';
 import { interopRows } from './recipes/interop.js';
 import type { RecipeRow, Stage } from './recipes/row.js';
 import { valuesInteropRows } from './recipes/values-interop.js';
 
-const rows: readonly RecipeRow[] = [...interopRows, ...valuesInteropRows, ...contentionRows];
+const rows: readonly RecipeRow[] = [...interopRows, ...valuesInteropRows, ...contentionRows, ...chaosRows];
 
 /** Short ticks, so that sessions of the killed expire within seconds. */
 const serverConfig = { tickTime: '500', minSessionTimeout: '1000' };
