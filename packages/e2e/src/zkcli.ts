@@ -5,7 +5,7 @@
  *   node packages/e2e/dist/zkcli.js [only NAME…]
  *
  * Needs Java and Maven's jars for the comparison, Python 3 for the terminal; what is missing is skipped aloud, or a failure with
- * `ZOOTS_CI=1`. Ports: from `ZOOTS_E2E_PORT_MIN` on. Takes about two minutes.
+ * `ZOOTS_CI=1`. Ports: from `ZOOTS_E2E_PORT_MIN` on. Takes two minutes on a quiet machine.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
