@@ -1,6 +1,6 @@
 /**
- * Puts the examples into the guide and the migration pages. Between `<!-- example: NAME -->` and `<!-- end -->` of a page in
- * docs/client stands the text of examples/NAME, which runs as a test (packages/e2e/src/examples.test.ts).
+ * Puts the examples into the guide, the recipes and the migration pages. Between `<!-- example: NAME -->` and `<!-- end -->` of
+ * docs/recipes.md or a page in docs/client stands the text of examples/NAME, which runs as a test (packages/e2e/src/examples.test.ts).
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
@@ -13,9 +13,8 @@ const LANGUAGES: Readonly<Record<string, string>> = { '.ts': 'ts', '.mjs': 'js',
 
 /** The pages that may have examples. */
 export function examplePages(): string[] {
-  return readdirSync(pages)
-    .filter((name) => name.endsWith('.md'))
-    .map((name) => join(pages, name));
+  const names = readdirSync(pages).filter((name) => name.endsWith('.md'));
+  return [join(root, 'docs', 'recipes.md'), ...names.map((name) => join(pages, name))];
 }
 
 /** A page's text with its examples as they should be. Throws Error for an example that is not there. */
