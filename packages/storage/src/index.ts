@@ -2,6 +2,7 @@
 export * from './compression.js';
 export * from './disk.js';
 export * from './epoch-file.js';
+export * from './epochs.js';
 export * from './file-names.js';
 export * from './log-reader.js';
 export * from './memory-disk.js';

@@ -14,6 +14,9 @@ export interface RecoveryError {
 const COPY =
   'restore the file from a copy; or, in an ensemble, move the data directory away and let this server fetch the state from the others';
 
+const EPOCH_COPY =
+  'restore acceptedEpoch and currentEpoch from the same copy as the logs; or move the data directory away and let this server fetch the state from the others';
+
 export const REMEDIES = {
   disk: 'check the disk, the mount, and the permissions of the directory',
   corrupt: `${COPY}; or, accepting the loss of this record and all later ones, cut the file with zkTxnLogToolkit.sh`,
@@ -24,6 +27,9 @@ export const REMEDIES = {
     'put the snapshot files back; or, if these logs are the whole history (an upgrade from 3.4 without a snapshot), start once with -Dzookeeper.snapshot.trust.empty=true',
   misplaced:
     'dataDir and dataLogDir differ: move snapshot files to dataDir/version-2 and log files to dataLogDir/version-2',
+  epochFile: `it must be readable and hold one decimal number; ${EPOCH_COPY}`,
+  acceptedEpoch: `a promise to a leader was lost: ${EPOCH_COPY}`,
+  currentEpoch: `the epoch files are older than the log beside them: ${EPOCH_COPY}`,
 } as const;
 
 /** One line for the log. */
