@@ -73,7 +73,24 @@ export async function runUnder(invocation: Invocation, hold: Hold): Promise<numb
 
 function start([file, ...words]: readonly string[], hold: Hold): ChildProcess {
   const env = { ...process.env, ZOOTS_FENCING_TOKEN: String(hold.token), ZOOTS_HOLD_PATH: hold.path };
-  return spawn(file as string, words, { stdio: 'inherit', env });
+  return spawn(file as string, words, { stdio: 'inherit', env, detached: hasOwnGroup() });
+}
+
+/**
+ * The command, and whatever it started, are a process group that is signalled as one: a shell that ends must not leave its
+ * work behind. On a terminal they stay in ours, or they could not read from it; there, only the command itself is signalled.
+ */
+function hasOwnGroup(): boolean {
+  return process.stdin.isTTY !== true;
+}
+
+function signal(child: ChildProcess, name: NodeJS.Signals): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(hasOwnGroup() ? -child.pid : child.pid, name);
+  } catch {
+    // It has ended.
+  }
 }
 
 function ended(child: ChildProcess, file: string, note: (text: string) => void): Promise<number> {
@@ -90,19 +107,18 @@ function ended(child: ChildProcess, file: string, note: (text: string) => void):
 }
 
 function terminate(child: ChildProcess, graceMs: number, onKill: () => void): void {
-  child.kill('SIGTERM');
+  signal(child, 'SIGTERM');
   const timer = setTimeout(() => {
     onKill();
-    child.kill('SIGKILL');
+    signal(child, 'SIGKILL');
   }, graceMs);
   child.once('exit', () => clearTimeout(timer));
 }
 
 /** Ctrl-C on a terminal reaches the command by itself: then it is only kept from ending this program first. */
 function forwardSignals(child: ChildProcess): () => void {
-  const isFromTerminal = process.stdin.isTTY === true;
   const forward = (name: NodeJS.Signals): void => {
-    if (name !== 'SIGINT' || !isFromTerminal) child.kill(name);
+    if (name !== 'SIGINT' || hasOwnGroup()) signal(child, name);
   };
   const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   for (const name of names) process.on(name, forward);
