@@ -13,6 +13,7 @@ import { parseArgs } from 'node:util';
 import { connectionRows } from './client/connection-rows.js';
 import { failoverRows } from './client/failover-rows.js';
 import { namespaceRows } from './client/namespace-rows.js';
+import { oldKinds, oldServerRows } from './client/old-server-rows.js';
 import { operationRows } from './client/operation-rows.js';
 import { refusalRows } from './client/refusal-rows.js';
 import type { ClientRow, Stage } from './client/row.js';
@@ -33,6 +34,7 @@ const allRows: readonly ClientRow[] = [
   ...connectionRows,
   ...tlsRows,
   ...failoverRows,
+  ...oldServerRows,
 ];
 
 const kinds: readonly PeerKind[] = ['zoots', 'apache-3.8.0', 'apache-3.9.5'];
@@ -133,14 +135,12 @@ async function main(): Promise<number> {
   const startMs = performance.now();
   try {
     for (const setting of ['alone', 'ensemble'] as const) {
-      for (const kind of kinds) {
+      for (const kind of [...kinds, ...oldKinds]) {
         if (values.mode !== undefined && values.mode !== setting) continue;
         if (values.server !== undefined && values.server !== kind) continue;
         // Ours has no ensembles yet.
         if (setting === 'ensemble' && kind === 'zoots') continue;
-        const rows = chosen.filter(
-          (row) => (row.where ?? setting) === setting && (row.kinds === undefined || row.kinds.includes(kind)),
-        );
+        const rows = chosen.filter((row) => (row.where ?? setting) === setting && (row.kinds ?? kinds).includes(kind));
         if (rows.length > 0) await runRows(kind, setting, rows, workDir);
       }
     }
