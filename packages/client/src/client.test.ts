@@ -205,3 +205,19 @@ test('somebody else than a ZooKeeper server answers', async () => {
     http.close();
   }
 });
+
+test('many may listen to the client and to its session, and Node does not warn of a leak', async () => {
+  const warnings: string[] = [];
+  const onWarning = (warning: Error): void => void warnings.push(warning.name);
+  process.on('warning', onWarning);
+  await using server = await startServer();
+  await using client = await connect(server.connectString);
+  for (let i = 0; i < 20; i++) {
+    client.on('state', () => {});
+    client.session?.signal.addEventListener('abort', () => {});
+  }
+  // Node emits warnings in a tick of their own.
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off('warning', onWarning);
+  assert.deepEqual(warnings, []);
+});

@@ -8,7 +8,7 @@
  * It connects by itself, again and again, and keeps its session and watches across connections. `state` says how it stands, and
  * `session.signal` aborts when the session must be assumed gone: whatever is done in the session's name has to stop then.
  */
-import { EventEmitter } from 'node:events';
+import { EventEmitter, setMaxListeners } from 'node:events';
 import { highOfBigint, lowOfBigint, pairToBigint } from '@zoots/base';
 import { ERROR } from '@zoots/protocol';
 import { type ParsedTarget, parseTarget } from './connect-target.js';
@@ -90,6 +90,8 @@ export class ZooKeeper extends Namespace implements AsyncDisposable {
     );
     super(shell, parsed.chroot, '', null);
     this.#shell = shell;
+    // Whatever lives in the session listens here, and there may be a lot of it.
+    this.#events.setMaxListeners(0);
     this.ended = new Promise((resolve) => {
       this.#onEnded = resolve;
     });
@@ -192,6 +194,7 @@ export class ZooKeeper extends Namespace implements AsyncDisposable {
 
   #onSession({ high, low, password, timeoutMs }: EstablishedSession): void {
     this.#sessionEnd = new AbortController();
+    setMaxListeners(0, this.#sessionEnd.signal);
     this.#session = { id: pairToBigint(high, low), password, timeoutMs, signal: this.#sessionEnd.signal };
     this.#emit('session', this.#session);
   }
