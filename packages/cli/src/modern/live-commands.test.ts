@@ -183,7 +183,7 @@ test('lock: when it is lost, the command gets SIGTERM, then SIGKILL', async () =
   await zk.delete(`/l/${(await zk.children('/l'))[0]}`);
   assert.equal(await polite.ended, 1, 'never 0 when it was lost');
   assert.match(polite.out, /asked/);
-  assert.match(polite.err, /^\/l\/\S+: lost, .*; SIGTERM to the command\n$/);
+  assert.match(polite.err, /^\/l\/\S+: lost, .*; SIGTERM to the command\n/);
   const deaf = new Zoots(
     'lock',
     '/l',
