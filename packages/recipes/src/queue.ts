@@ -7,8 +7,8 @@
  *     for await (const mail of mails.entries({ signal })) send(mail);
  *
  * Small scale only. Every entry is a znode: a put is a write that goes through the leader, a take is a list of all entries, a read
- * and another write; all entries are in every server's memory, and a list of some ten thousand names no longer fits into
- * an answer. Some hundred entries a second and some thousand waiting are fine; for more take a message broker.
+ * and another write; all entries are in every server's memory, and an answer (1 MB by default) holds some 40,000 names. Some
+ * hundred entries a second and some thousand waiting are fine; for more take a message broker.
  *
  * Guaranteed: the entries of one producer are taken in their order; no entry is given to two consumers. An entry is deleted before it
  * is handed out: a consumer that dies with one in its hands has lost it. If that matters, see `locking-queue.ts`.

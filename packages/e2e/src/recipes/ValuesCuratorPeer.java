@@ -78,10 +78,13 @@ public class ValuesCuratorPeer {
         priorityQueue(path, null).put(words[2], Integer.parseInt(words[3]));
         return "ok";
       case "delay":
-        delayQueue(path).put(words[2], System.currentTimeMillis() + Long.parseLong(words[3]));
+        delayQueue(path, null).put(words[2], System.currentTimeMillis() + Long.parseLong(words[3]));
         return "ok";
       case "consume":
         things.put(path, priorityQueue(path, consumer));
+        return "ok";
+      case "consume-delayed":
+        things.put(path, delayQueue(path, consumer));
         return "ok";
       case "consumed":
         return consumed.toString();
@@ -164,8 +167,8 @@ public class ValuesCuratorPeer {
     return queue;
   }
 
-  private static DistributedDelayQueue<String> delayQueue(String path) throws Exception {
-    DistributedDelayQueue<String> queue = QueueBuilder.builder(client, null, serializer, path).buildDelayQueue();
+  private static DistributedDelayQueue<String> delayQueue(String path, QueueConsumer<String> by) throws Exception {
+    DistributedDelayQueue<String> queue = QueueBuilder.builder(client, by, serializer, path).buildDelayQueue();
     queue.start();
     return queue;
   }

@@ -190,6 +190,10 @@ const curatorQueues = row('queues and group beside Curator', startCurator, async
   const delay = new DelayQueue(client, at('delay'));
   await foreign.ask(`delay ${at('delay')} later 300`);
   assert.equal(String(await delay.take({ timeoutMs: 10_000 })), 'later');
+  await delay.putAfter('fourth', 100);
+  await foreign.ask(`consume-delayed ${at('delay')}`);
+  const all = 'second,third,fourth,';
+  await until('Curator has that, too', async () => (await foreign.ask(`consumed ${at('delay')}`)) === all);
 
   await using group = new GroupMembership(client, at('group'), { id: 'ours', data: '1' });
   await foreign.ask(`join ${at('group')} theirs 2`);
