@@ -14,6 +14,7 @@
  * can outlast the session, and the code after it runs before any timer does. That is what the fencing token is for: let the
  * resource that you guard refuse every token that is lower than the highest it has seen.
  */
+import { setMaxListeners } from 'node:events';
 import type { Namespace, Session } from '@zoots/client';
 import { type LossReason, LostError } from './lock-errors.js';
 import { whenGone } from './node-ends.js';
@@ -42,12 +43,19 @@ export interface HoldOptions {
   readonly suspendedIsLost?: boolean | undefined;
 }
 
+/** For the signal of something held: everything that is done under it may listen, and Node shall not call that a leak. */
+export function lossController(): AbortController {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  return controller;
+}
+
 export class Held implements Hold {
   readonly path: string;
   readonly token: number;
   readonly signal: AbortSignal;
   readonly #place: Place;
-  readonly #controller = new AbortController();
+  readonly #controller = lossController();
   readonly #unwatch: () => void;
   #released: Promise<void> | null = null;
 

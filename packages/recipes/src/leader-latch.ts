@@ -23,7 +23,7 @@
  */
 import { EventEmitter } from 'node:events';
 import type { Namespace } from '@zoots/client';
-import { Held } from './held.js';
+import { Held, lossController } from './held.js';
 import type { LostError } from './lock-errors.js';
 import { type AcquireOptions, Patience, unlessAborted } from './patience.js';
 import { type Contender, contendersOf, defaultId, type LockOptions } from './queue-lock.js';
@@ -45,7 +45,7 @@ export class LeaderLatch extends EventEmitter<LeaderLatchEvents> implements Asyn
   readonly #queue: SequentialQueue;
   readonly #options: LockOptions;
   /** Its reason is what `leading()` rejects with. */
-  readonly #closing = new AbortController();
+  readonly #closing = lossController();
   #state: LatchState = 'new';
   #leadership: Held | null = null;
   #participation: Promise<void> = Promise.resolve();

@@ -21,7 +21,7 @@
  * on `<path>` itself: kazoo's NonBlockingLease, which it excludes. MultiNonBlockingLease, as kazoo's, has them in `<path>/0` …
  */
 import { ArgumentError, type Namespace, type NodeData, NoNodeError, TransactionError } from '@zoots/client';
-import type { Held, Hold } from './held.js';
+import { type Held, type Hold, lossController } from './held.js';
 import { type LossReason, LostError } from './lock-errors.js';
 import { whenGone } from './node-ends.js';
 import type { AcquireOptions } from './patience.js';
@@ -173,7 +173,7 @@ export class HeldLease implements Hold {
   readonly token: number;
   readonly signal: AbortSignal;
   readonly #lease: NonBlockingLease;
-  readonly #controller = new AbortController();
+  readonly #controller = lossController();
   readonly #now: () => number;
   readonly #unwatch: () => void;
   #endMs: number;

@@ -18,7 +18,7 @@
  * lock is lost, the signals of all are aborted. An owner whose first acquire is under way shares it with the second one.
  */
 import type { Namespace } from '@zoots/client';
-import type { Held, Hold } from './held.js';
+import { type Held, type Hold, lossController } from './held.js';
 import { LostError } from './lock-errors.js';
 import { type AcquireOptions, Patience, unlessAborted } from './patience.js';
 import { type Contender, type LockOptions, nullAtTimeout, runUnder } from './queue-lock.js';
@@ -114,7 +114,7 @@ export class ReentrantHold implements Hold {
   readonly path: string;
   readonly token: number;
   readonly signal: AbortSignal;
-  readonly #controller = new AbortController();
+  readonly #controller = lossController();
   readonly #leave: () => Promise<void>;
   readonly #whole: AbortSignal;
   #released: Promise<void> | null = null;

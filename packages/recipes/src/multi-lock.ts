@@ -14,7 +14,7 @@
  * Znodes: those of its parts; none of its own, as with Curator's InterProcessMultiLock.
  */
 import { ArgumentError } from '@zoots/client';
-import type { Hold } from './held.js';
+import { type Hold, lossController } from './held.js';
 import { LostError } from './lock-errors.js';
 import { type AcquireOptions, Patience } from './patience.js';
 import { type Acquirable, nullAtTimeout, runUnder } from './queue-lock.js';
@@ -54,7 +54,7 @@ export class HeldTogether implements Hold {
   readonly path: string;
   readonly parts: readonly Hold[];
   readonly signal: AbortSignal;
-  readonly #controller = new AbortController();
+  readonly #controller = lossController();
   #released: Promise<void> | null = null;
 
   constructor(path: string, parts: readonly Hold[]) {
