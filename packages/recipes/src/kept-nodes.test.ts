@@ -118,7 +118,10 @@ function worker(name: string, partitioner: SetPartitioner, owners: Map<string, s
 }
 
 function sharesOf(owners: ReadonlyMap<string, string>): string {
-  return [...owners].map(([item, name]) => `${name}:${item}`).sort().join(' ');
+  return [...owners]
+    .map(([item, name]) => `${name}:${item}`)
+    .sort()
+    .join(' ');
 }
 
 staged('a set is divided among those who are there', async ({ server, one, two, another }) => {
