@@ -18,6 +18,10 @@ export const sections: readonly CommandSection[] = [
   {
     title: 'Znodes',
     commands: {
+      cli: {
+        usage: '[-server h1:2181,h2:2181/chroot] [-timeout MS] [-r] [-waitforconnection] [command …]',
+        summary: "Apache's zkCli: a shell, one command, or commands from a pipe",
+      },
       ls: { usage: '[PATH] [-l] [-R]', summary: 'list children' },
       tree: { usage: '[PATH] [-d N]', summary: 'draw a subtree' },
       get: { usage: 'PATH', summary: 'print the data of a znode' },
@@ -54,15 +58,6 @@ export const sections: readonly CommandSection[] = [
       top: { usage: '[--once]', summary: 'show roles, latency and load of all servers, live' },
       status: { usage: '[CFG]', summary: 'say whether the configured server answers, and its mode' },
       version: { usage: '[--short | --revision | --full]', summary: 'print the version' },
-    },
-  },
-  {
-    title: 'Znodes',
-    commands: {
-      cli: {
-        usage: '[-server h1:2181,h2:2181/chroot] [-timeout MS] [-r] [-waitforconnection] [command …]',
-        summary: "Apache's zkCli: a shell, one command, or commands from a pipe",
-      },
     },
   },
   {

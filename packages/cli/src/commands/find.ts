@@ -3,7 +3,7 @@ import { type CommandLine, UsageError } from '../modern/command-line.js';
 import { globToRegExp } from '../modern/glob.js';
 import { type ModernCommand, runModern } from '../modern/invocation.js';
 import { EXIT } from '../modern/problem.js';
-import { parseCount, parseSize, parseTimeMs } from '../modern/quantities.js';
+import { countText, parseCount, parseSize, parseTimeMs } from '../modern/quantities.js';
 import { readTree, type TreeNode } from '../modern/tree-reader.js';
 import { statJson } from '../modern/znode-facts.js';
 import { styledName } from '../modern/znode-style.js';
@@ -106,7 +106,8 @@ export const command: ModernCommand = {
       if (out.isJson) out.json({ count });
       else out.line(String(count));
     }
-    if (deniedCount > 0) out.note(`zoots find: the children of ${deniedCount} znodes may not be listed; see --auth`);
+    if (deniedCount > 0)
+      out.note(`zoots find: the children of ${countText(deniedCount, 'znode')} may not be listed; see --auth`);
     return EXIT.ok;
   },
 };

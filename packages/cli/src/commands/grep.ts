@@ -5,6 +5,7 @@ import { escaped, globToRegExp } from '../modern/glob.js';
 import { type ModernCommand, runModern } from '../modern/invocation.js';
 import type { Output } from '../modern/output.js';
 import { EXIT } from '../modern/problem.js';
+import { countText } from '../modern/quantities.js';
 import { readTree, type TreeNode } from '../modern/tree-reader.js';
 
 export const command: ModernCommand = {
@@ -37,7 +38,7 @@ if nothing matches. JSON: {"path", "line", "text"} per line, {"path", "binary": 
       if (node.data instanceof Buffer && searchNode(out, node, node.data, search)) matchCount++;
       await out.ready();
     }
-    if (deniedCount > 0) out.note(`zoots grep: ${deniedCount} znodes may not be read; see --auth`);
+    if (deniedCount > 0) out.note(`zoots grep: ${countText(deniedCount, 'znode')} may not be read; see --auth`);
     return matchCount > 0 ? EXIT.ok : EXIT.refused;
   },
 };

@@ -142,7 +142,10 @@ export async function runModern(
   }
 }
 
-function reportOf(command: ModernCommand, { exitCode, code, message, path }: Problem, isJson: boolean): string {
+function reportOf(command: ModernCommand, problem: Problem, isJson: boolean): string {
+  const { exitCode, code, path } = problem;
+  // The client's messages begin with its operation, which often has the command's name.
+  const message = problem.message.replace(new RegExp(`^${command.name} `), '');
   if (isJson) return JSON.stringify({ error: { command: command.name, code, message, path } });
   const hasUsage = exitCode !== EXIT.usage || message.includes(usageLine(command));
   return `zoots ${command.name}: ${message}${hasUsage ? '' : `\nzoots ${command.name} --help says more`}`;

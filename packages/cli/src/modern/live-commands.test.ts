@@ -81,8 +81,8 @@ test('watch: events as they come, as text and as JSON, and --count', async () =>
   const { exitCode, lines } = await text;
   assert.equal(exitCode, 0);
   // The data are those when it reads: the second creation's, if it was fast enough.
-  assert.match(lines[0] as string, new RegExp(`^${day} created {2}/w 0x[0-9a-f]+ (?:"one"|1 bytes, binary)$`));
-  assert.match(lines[1] as string, new RegExp(`^${day} changed {2}/w 0x[0-9a-f]+ 1 bytes, binary$`));
+  assert.match(lines[0] as string, new RegExp(`^${day} created {2}/w 0x[0-9a-f]+ (?:"one"|binary, 1 byte)$`));
+  assert.match(lines[1] as string, new RegExp(`^${day} changed {2}/w 0x[0-9a-f]+ binary, 1 byte$`));
   assert.match(lines[3] as string, new RegExp(`^${day} deleted {2}/w/child 0x[0-9a-f]+$`));
   const events = (await json).json;
   assert.deepEqual(

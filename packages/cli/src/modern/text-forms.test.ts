@@ -80,7 +80,7 @@ test('data as JSON and in a line', () => {
   assert.deepEqual(dataJson(Uint8Array.of(0xff)), { data: '/w==', encoding: 'base64' });
   assert.equal(dataSummary(Buffer.from('x'.repeat(100)), 10), '"xxxxxxxxxx"… (100 bytes)');
   assert.equal(dataSummary(Buffer.from('ä\n'), 10), '"ä\\n"');
-  assert.equal(dataSummary(Uint8Array.of(0xff, 0), 10), '2 bytes, binary');
+  assert.equal(dataSummary(Uint8Array.of(0xff, 0), 10), 'binary, 2 bytes');
   assert.deepEqual(hexLines(Buffer.from('0123456789abcdef\n')), [
     '00000000  30 31 32 33 34 35 36 37 38 39 61 62 63 64 65 66  0123456789abcdef',
     '00000010  0a                                               .',

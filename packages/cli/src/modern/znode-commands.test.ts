@@ -75,12 +75,7 @@ test('create: data from a word, a file, base64; kinds; parents', async () => {
 
 test('create: refusals', async () => {
   await zk.create('/a');
-  await refused(
-    1,
-    /create: create \/x\/y: the znode does not exist; its parent is missing; --parents/,
-    'create',
-    '/x/y',
-  );
+  await refused(1, /create: \/x\/y: the znode does not exist; its parent is missing; --parents/, 'create', '/x/y');
   await refused(1, /the znode exists already/, 'create', '/a');
   await refused(2, /a container is never sequential/, 'create', '/c', '-c', '-s');
   await refused(2, /two sources/, 'create', '/c', 'data', '--file', 'x');
@@ -104,7 +99,7 @@ test('get: bytes as they are, hex, base64, JSON', async () => {
   assert.match((await ok('get', '/app/locks/l-1', '-s')).out, /^me\ndata {8}2 bytes, version 0\n/);
   const onTerminal = await runInProcess(['get', '/app/bin', '--server', server.connectString], { isTerminal: true });
   assert.match(onTerminal.out, /^00000000 {2}00 ff/);
-  await refused(1, /get: get \/none: the znode does not exist/, 'get', '/none');
+  await refused(1, /get: \/none: the znode does not exist/, 'get', '/none');
   await refused(2, /--format: "x" is none of/, 'get', '/app', '-f', 'x');
 });
 
@@ -143,14 +138,14 @@ test('ls: names, long, recursive', async () => {
   assert.match(long[0] as string, new RegExp(`^2 {2}0 {2}v0 {2}\\d{4}-\\d\\d-\\d\\d [\\d:]{8} {2}${owner} {2}l-1$`));
   assert.deepEqual((await ok('ls', '/app', '--json')).json[2], { name: 'locks', path: '/app/locks' });
   assert.equal(statOf(await ok('ls', '/app/locks', '--json', '-l')).owner, owner);
-  await refused(1, /ls: children \/none: the znode does not exist|\/none/, 'ls', '/none');
+  await refused(1, /ls: children \/none: the znode does not exist/, 'ls', '/none');
 });
 
 test('tree: lines, depth, sizes, JSON', async () => {
   await sampleTree();
   assert.deepEqual((await ok('tree', '/app', '--sizes', '--data')).lines, [
     '/app 0',
-    '├── bin 2 2 bytes, binary',
+    '├── bin 2 binary, 2 bytes',
     '├── config 20 "level=INFO\\nsecret=x\\n"',
     '└── locks 0',
     '    ├── l-1 (ephemeral) 2 "me"',
@@ -256,10 +251,10 @@ test('what may not be read is said, and the rest done', async () => {
   await zk.create('/app/private', 'me', { acl: [{ scheme: 'digest', id: 'x:y', perms: 31 }] });
   assert.ok((await ok('tree', '/app')).out.includes('private (not permitted)'));
   const grep = await zoots('grep', '^me$', '/app');
-  assert.deepEqual([grep.exitCode, grep.err], [0, 'zoots grep: 1 znodes may not be read; see --auth\n']);
+  assert.deepEqual([grep.exitCode, grep.err], [0, 'zoots grep: 1 znode may not be read; see --auth\n']);
   const find = await zoots('find', '/app', '--count');
   assert.deepEqual([find.exitCode, find.out], [0, '7\n']);
-  assert.match(find.err, /the children of 1 znodes may not be listed/);
+  assert.match(find.err, /the children of 1 znode may not be listed/);
 });
 
 test('a chroot, and the server of the environment', async () => {

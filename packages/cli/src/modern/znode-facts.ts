@@ -2,7 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { Acl, Stat } from '@zoots/client';
 import { UsageError } from './command-line.js';
-import { countText, localTimeText, sizeText } from './quantities.js';
+import { countText, localTimeText } from './quantities.js';
 
 /** The session that owns an ephemeral znode, as `0x100…`; null for all others: containers and TTL znodes look persistent. */
 export function ownerOf({ ephemeralOwner }: Pick<Stat, 'ephemeralOwner'>): string | null {
@@ -71,7 +71,7 @@ export function dataJson(data: Uint8Array | null): DataJson {
 /** The data in one line, for differences and remarks: quoted text, or the size of what is none. */
 export function dataSummary(data: Uint8Array | null, charactersMax: number): string {
   if (data === null) return 'null';
-  if (!isUtf8(data)) return `${sizeText(data.length)} bytes, binary`;
+  if (!isUtf8(data)) return `binary, ${countText(data.length, 'byte')}`;
   const text = Buffer.from(data.buffer, data.byteOffset, Math.min(data.byteLength, charactersMax * 4)).toString('utf8');
   const quoted = JSON.stringify(text.slice(0, charactersMax));
   return text.length > charactersMax ? `${quoted}… (${data.length} bytes)` : quoted;
