@@ -5,7 +5,7 @@ import type { RecipeRow } from './row.js';
 
 function contest(name: string, kind: ContestKind, permits: number, durationMs: number, seed: number): RecipeRow {
   const settings = { kind, permits, contenders: 4, durationMs, seed };
-  return { name: `contest with kills: ${name}`, run: (stage) => runContest(stage, settings) };
+  return { name: `contest with kills: ${name}`, run: (stage) => runContest(stage, settings), isForEnsembles: true };
 }
 
 export const contentionRows: readonly RecipeRow[] = [

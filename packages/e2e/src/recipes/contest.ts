@@ -121,14 +121,14 @@ const faults: readonly (readonly [name: string, weight: number, fault: Fault])[]
   ['kill', 4, (contest) => contest.replace(contest.pickHolder())],
   ['stop', 3, (contest) => contest.pickHolder().pause(sessionTimeoutMs * 1.6)],
   ['short stop', 2, (contest) => contest.pickHolder().pause(sessionTimeoutMs * 0.3)],
-  ['cut', 4, async (contest) => contest.line.cutAll()],
+  ['cut', 4, async (contest) => contest.cutLines()],
   ['restart', 1, (contest) => contest.stage.restartServer()],
 ];
 
 class Contest {
   readonly stage: Stage;
   readonly settings: ContestSettings;
-  readonly line: FlakyLine;
+  readonly #lines: readonly FlakyLine[];
   readonly intervals: Interval[] = [];
   readonly failures: string[] = [];
   readonly resource = new GuardedResource();
@@ -137,16 +137,16 @@ class Contest {
   readonly #faultCounts = new Map<string, number>();
   #born = 0;
 
-  constructor(stage: Stage, settings: ContestSettings, line: FlakyLine) {
+  constructor(stage: Stage, settings: ContestSettings, lines: readonly FlakyLine[]) {
     this.stage = stage;
     this.settings = settings;
-    this.line = line;
+    this.#lines = lines;
     this.#prng = new Prng(settings.seed);
   }
 
   #spawn(): ContenderProcess {
     const { kind, permits } = this.settings;
-    const connectString = `127.0.0.1:${this.line.port}`;
+    const connectString = this.#lines.map(({ port }) => `127.0.0.1:${port}`).join();
     const who = `c${++this.#born}`;
     const path = `${this.stage.root}/${kind}`;
     return new ContenderProcess(this, { kind, who, connectString, path, permits, sessionTimeoutMs });
@@ -162,6 +162,10 @@ class Contest {
     const holding = this.#processes.filter((each) => each.isHolding);
     const from = holding.length > 0 && this.#prng.below(4) > 0 ? holding : this.#processes;
     return from[this.#prng.below(from.length)] as ContenderProcess;
+  }
+
+  cutLines(): void {
+    for (const line of this.#lines) line.cutAll();
   }
 
   async replace(victim: ContenderProcess): Promise<void> {
@@ -232,8 +236,13 @@ class Contest {
 
 /** Throws with everything that was found. */
 export async function runContest(stage: Stage, settings: ContestSettings): Promise<void> {
-  await using line = await FlakyLine.open(await freePort(), stage.port);
-  const contest = new Contest(stage, settings, line);
-  await contest.run();
-  if (contest.failures.length > 0) throw new Error(contest.failures.join('\n'));
+  const lines: FlakyLine[] = [];
+  try {
+    for (const port of stage.ports) lines.push(await FlakyLine.open(await freePort(), port));
+    const contest = new Contest(stage, settings, lines);
+    await contest.run();
+    if (contest.failures.length > 0) throw new Error(contest.failures.join('\n'));
+  } finally {
+    await Promise.all(lines.map((line) => line.close()));
+  }
 }
