@@ -60,7 +60,7 @@ export class Barrier {
   /** Resolves once the barrier is not set; at once if it is not now. */
   async wait(options?: CallOptions): Promise<void> {
     const deadline = new Deadline(options, 'barrier.wait', this.path);
-    await using changes = await Changes.of(this.#zk, this.path, deadline, (event) => event.type === 'deleted');
+    await using changes = await Changes.of(this.#zk, this.path, deadline, 'deleted');
     for (;;) {
       changes.clear();
       if (!(await this.isSet(deadline.request()))) return;

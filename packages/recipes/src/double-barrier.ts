@@ -96,7 +96,7 @@ export class DoubleBarrier {
 
   async #join(deadline: Deadline, session: Session): Promise<void> {
     await repeat(this.#zk, deadline, (request) => this.#zk.ensurePath(this.path, request));
-    await using changes = await Changes.of(this.#zk, this.path, deadline, (event) => event.type === 'children');
+    await using changes = await Changes.of(this.#zk, this.path, deadline, 'children');
     await this.#removeStaleReady(deadline);
     const add = (request: CallOptions) =>
       this.#zk.create(childOf(this.path, this.#name), this.#data, { mode: 'ephemeral', ...request });
@@ -141,7 +141,7 @@ export class DoubleBarrier {
   }
 
   async #untilGone(path: string, deadline: Deadline, session: Session): Promise<void> {
-    await using changes = await Changes.of(this.#zk, path, deadline, (event) => event.type === 'deleted');
+    await using changes = await Changes.of(this.#zk, path, deadline, 'deleted');
     for (;;) {
       changes.clear();
       if ((await this.#zk.exists(path, deadline.request())) === null) return;

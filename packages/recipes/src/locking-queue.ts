@@ -87,9 +87,8 @@ export class LockingQueue {
     const now = await this.#takeFirst(deadline);
     if (now !== null) return now;
     await this.#ensurePaths(deadline);
-    const isChildren = (event: { type: string }): boolean => event.type === 'children';
-    await using entries = await Changes.of(this.#zk, this.#entries, deadline, isChildren);
-    await using taken = await Changes.of(this.#zk, this.#taken, deadline, isChildren);
+    await using entries = await Changes.of(this.#zk, this.#entries, deadline, 'children');
+    await using taken = await Changes.of(this.#zk, this.#taken, deadline, 'children');
     for (;;) {
       entries.clear();
       taken.clear();

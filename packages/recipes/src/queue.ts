@@ -133,7 +133,7 @@ export class Queue {
   async #takeItem(deadline: Deadline): Promise<QueueItem> {
     const now = await this.#pollItem(deadline);
     if (now !== undefined) return now;
-    await using changes = await Changes.of(this.zk, this.path, deadline, (event) => event.type === 'children');
+    await using changes = await Changes.of(this.zk, this.path, deadline, 'children');
     for (;;) {
       changes.clear();
       const item = await this.#pollItem(deadline);

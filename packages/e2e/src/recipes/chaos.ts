@@ -6,7 +6,16 @@ import { strict as assert } from 'node:assert';
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
 import { connect, type ZooKeeper } from '@zoots/client';
-import { ChildrenCache, Counter, DoubleBarrier, LockingQueue, NodeCache, TreeCache } from '@zoots/recipes';
+import {
+  Barrier,
+  ChildrenCache,
+  Counter,
+  DoubleBarrier,
+  LockingQueue,
+  NodeCache,
+  Queue,
+  TreeCache,
+} from '@zoots/recipes';
 import { Prng } from '../differential/prng.js';
 import { freePort } from '../peers/peer.js';
 import { projectRoot } from '../peers/versions.js';
@@ -16,7 +25,8 @@ import type { WorkKind, WorkReport, WorkSettings } from './worker.js';
 
 const script = join(projectRoot, 'packages', 'e2e', 'dist', 'recipes', 'worker.js');
 
-const clientOptions = { sessionTimeoutMs: 10_000, backoff: { minMs: 10, maxMs: 100 }, timeoutMs: 30_000 };
+/** Longer than a server takes to start again on a busy machine: the client of the row keeps its session. */
+const clientOptions = { sessionTimeoutMs: 40_000, backoff: { minMs: 10, maxMs: 100 }, timeoutMs: 30_000 };
 
 class Worker {
   readonly who: string;
@@ -258,6 +268,33 @@ const partitions = row('partition with kills and a restart', async (stage, clien
   await until('no claim is left', async () => (await client.children(`${path}/claims`)).length === 0);
 });
 
+const together = row('waits and caches of one client on one path', async ({ root, connectString }, client) => {
+  await using other = await connect(connectString, clientOptions);
+  const path = `${root}/shared`;
+  await using early = new TreeCache(client, path);
+  await early.ready;
+  const queue = new Queue(client, path);
+  const taking = queue.take({ timeoutMs: 10_000 });
+  await using late = new ChildrenCache(client, path);
+  await late.ready;
+  const barrier = new Barrier(client, path);
+  await other.ensurePath(path);
+  const waiting = barrier.wait({ timeoutMs: 10_000 });
+  await other.create(`${path}/znode`, 'is in both caches');
+  await new Queue(other, path).put('entry');
+  assert.equal(String(await taking), 'entry');
+  await Promise.all([early.sync(), late.sync()]);
+  assert.deepEqual([early.children(path), late.names()], [['znode'], ['znode']]);
+  // The wait is over and its watch is gone: the caches must go on.
+  await other.create(`${path}/znode/below`);
+  await early.sync();
+  assert.equal(early.size, 3);
+  await other.deleteRecursive(path);
+  await waiting;
+  await early.sync();
+  assert.equal(early.size, 0);
+});
+
 /** Path, data and mzxid of every znode. */
 async function treeOf(client: ZooKeeper, root: string): Promise<Map<string, string>> {
   const tree = new Map<string, string>();
@@ -275,7 +312,8 @@ const treeCache = row('tree cache with cuts, lost sessions and a restart', async
   await using watcher = await connect(`127.0.0.1:${line.port}`, { ...clientOptions, sessionTimeoutMs: 1_500 });
   await using cache = new TreeCache(watcher, root, { refreshJitterMs: 50 });
   await using children = new ChildrenCache(watcher, root, { refreshJitterMs: 50 });
-  await using node = new NodeCache(watcher, root, { refreshJitterMs: 50 });
+  const single = `${root}/n0`;
+  await using node = new NodeCache(watcher, single, { refreshJitterMs: 50 });
   await Promise.all([cache.ready, children.ready, node.ready]);
   const copy = new Map<string, string>();
   cache.on(({ path, node: now }) => {
@@ -339,7 +377,7 @@ async function compare(
   assert.deepEqual(Object.fromEntries(cached), Object.fromEntries(tree));
   assert.deepEqual(new Map([...copy].sort()), new Map([...tree].sort()), 'the events do not add up to the tree');
   assert.deepEqual(children.names(), (await client.children(root)).sort());
-  assert.equal(node.current?.stat.mzxid, (await client.exists(root))?.mzxid);
+  assert.equal(node.current?.stat.mzxid, (await client.exists(node.path))?.mzxid);
 }
 
 export const chaosRows: readonly RecipeRow[] = [
@@ -348,5 +386,6 @@ export const chaosRows: readonly RecipeRow[] = [
   lockingQueue,
   counters,
   partitions,
+  together,
   treeCache,
 ];
