@@ -5,6 +5,7 @@ export * from './epoch-file.js';
 export * from './epochs.js';
 export * from './file-names.js';
 export * from './log-reader.js';
+export * from './log-truncate.js';
 export * from './memory-disk.js';
 export * from './recording-sink.js';
 export * from './recovery.js';
