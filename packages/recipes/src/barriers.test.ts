@@ -1,7 +1,8 @@
 /** Barriers: who waits, who is let go, and what is left behind when somebody gives up or dies. */
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
-import { RequestTimeoutError, SessionLostError } from '@zoots/client';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { RequestTimeoutError, SessionLostError, type ZooKeeper } from '@zoots/client';
 import { Barrier, DoubleBarrier } from './index.js';
 import { childrenOf, countListeners, staged, tracked, until, watchCount } from './stage.test.js';
 
@@ -66,6 +67,23 @@ staged('a double barrier can be used again and again', async ({ one, two }) => {
     await Promise.all([a.enter(), b.enter()]);
     await Promise.all([a.leave(), b.leave()]);
   }
+  assert.deepEqual(await one.children('/db'), []);
+});
+
+staged('a member that is slow to see the end is not held up by those who begin anew', async ({ one, two }) => {
+  const children = one.children.bind(one);
+  one.children = async (...args) => {
+    await sleep(10);
+    return children(...args);
+  };
+  const play = async (zk: ZooKeeper): Promise<void> => {
+    const barrier = new DoubleBarrier(zk, '/db', 2);
+    for (let round = 0; round < 8; round++) {
+      await barrier.enter({ timeoutMs: 5_000 });
+      await barrier.leave({ timeoutMs: 5_000 });
+    }
+  };
+  await Promise.all([play(one), play(two)]);
   assert.deepEqual(await one.children('/db'), []);
 });
 
