@@ -8,7 +8,7 @@ import type { ApacheKind } from '../peers/versions.js';
 import { type Stage, sleep } from './row.js';
 
 /** Short ticks, so that sessions of the killed expire within seconds. */
-const serverConfig = { tickTime: '500', minSessionTimeout: '1000' };
+const serverConfig = { tickTime: '500', minSessionTimeout: '1000', maxSessionTimeout: '40000' };
 const properties = { 'zookeeper.extendedTypesEnabled': 'true' };
 
 /** How long the leader of an ensemble is away: the others elect another one. */
