@@ -133,10 +133,11 @@ export class CrashDisk implements Disk {
   }
 
   #fileOver(path: string, inode: Inode): DiskFile {
-    const sync = (): void => {
+    const sync = (done: Done): void => {
       this.changeCount++;
       inode.durable = inode.bytes.slice();
       inode.dirty.clear();
+      done(null);
     };
     return {
       path,
@@ -154,14 +155,11 @@ export class CrashDisk implements Disk {
           if (writeEnd > inode.bytes.length) setLength(inode, writeEnd);
           inode.bytes.set(bytes.subarray(start, end), position);
           markDirty(inode, position, writeEnd);
-          if (isSynced) sync();
-          done(null);
+          // A crash may come between the two.
+          if (isSynced) this.#queue.unshift(() => sync(done));
+          else done(null);
         }),
-      sync: (done) =>
-        this.#queue.push(() => {
-          sync();
-          done(null);
-        }),
+      sync: (done) => this.#queue.push(() => sync(done)),
       truncate: (sizeBytes, done) =>
         this.#queue.push(() => {
           this.changeCount++;

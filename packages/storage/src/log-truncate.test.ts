@@ -237,6 +237,8 @@ function stateOf(disk: MemoryDisk): string {
     .join('\n');
 }
 
+const noop = (): void => {};
+
 function zxidsOf(history: History): number[] {
   return [...new Set(history.logs.flat())].sort((a, b) => a - b);
 }
@@ -267,6 +269,23 @@ test('every zxid: what is left is exactly the history up to it, from every snaps
         disk.delete(`${DIRECTORY}/snapshot.${toHex(base)}`);
       }
     }
+  }
+});
+
+test('a cut log has the bytes that Apache leaves: the records as they were, no mark, nothing behind', () => {
+  // Checked against FileTxnLog.truncate of 3.8.0 at each zxid of three logs: the same files, to the byte, but for the room
+  // that Apache cuts off even where the zxid is the last record of its log.
+  for (const isLastKilled of [false, true]) {
+    const disk = build({ ...(HISTORIES[2] as History), isLastKilled });
+    const path = `${DIRECTORY}/log.4`;
+    const before = disk.get(path) as Uint8Array;
+    before.fill(0, 8, 16);
+    const ends: number[] = [];
+    readLogFile(disk, path, (_offset, _zxid, _crcOk, _bytes, start, end) => ends.push(end - start + 13), noop);
+    disk.run();
+    const length = 16 + (ends[0] as number) + (ends[1] as number);
+    truncated(disk, 5);
+    assert.deepEqual(disk.get(path), before.slice(0, length));
   }
 });
 
