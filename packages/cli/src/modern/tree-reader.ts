@@ -29,6 +29,8 @@ export interface TreeWish {
   readonly acl?: boolean;
   /** Deepest level to read; 0 is the root alone. */
   readonly depthMax?: number;
+  /** Leaves out what was created later than this zxid, with what is below: a copy into its own source would have no end. */
+  readonly newestZxid?: number;
   /** Subtrees to leave out, by the path of their root. */
   isLeftOut?(path: string): boolean;
 }
@@ -56,7 +58,7 @@ export async function* readTree(namespace: Namespace, root: string, wish: TreeWi
     }
     const node = await level.ahead.shift();
     if (node === undefined) levels.pop();
-    else if (node !== null) {
+    else if (node !== null && (node.stat?.czxid ?? 0) <= (wish.newestZxid ?? Number.POSITIVE_INFINITY)) {
       yield node;
       if (node.children.length > 0) levels.push(levelBelow(node, wish));
     }
