@@ -7,7 +7,7 @@ import type { Acl, Namespace, Stat } from '@zoots/client';
 export interface TreeNode {
   /** As the namespace has it. */
   readonly path: string;
-  /** The last component; empty for the tree's root. */
+  /** The last component; empty for `/`. */
   readonly name: string;
   /** 0 for the tree's root. */
   readonly depth: number;
@@ -48,7 +48,8 @@ interface Level {
 
 /** Throws the client's errors: NoNodeError if `root` does not exist. */
 export async function* readTree(namespace: Namespace, root: string, wish: TreeWish = {}): AsyncGenerator<TreeNode> {
-  const first = await readNode(namespace, { path: root, name: '', depth: 0, isLast: true }, wish);
+  const name = root.slice(root.lastIndexOf('/') + 1);
+  const first = await readNode(namespace, { path: root, name, depth: 0, isLast: true }, wish);
   const aheadMax = wish.data === true ? AHEAD_WITH_DATA_MAX : AHEAD_MAX;
   yield first;
   const levels: Level[] = [levelBelow(first, wish)];
