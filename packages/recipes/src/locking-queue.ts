@@ -14,9 +14,9 @@
  * long as a consumer stops when `entry.signal` is aborted. Without a death each entry is delivered once; after one, again:
  * work on entries must bear that. Entries of better priority (lower number) come first, then in their order.
  *
- * When things fail: the hold is an ephemeral znode. If the session is lost, `entry.signal` is aborted and `done()` rejects with
- * SessionLostError: whether the entry was deleted is known only to who looks. `put()` without an answer rejects with `outcome:
- * 'unknown'`.
+ * When things fail: a take that waits keeps waiting through lost connections and sessions. A hold is an ephemeral znode: if the
+ * session is lost, `entry.signal` is aborted and `done()` rejects with SessionLostError: whether the entry was deleted is known only
+ * to who looks. `put()` without an answer rejects with `outcome: 'unknown'`.
  *
  * Layout: entries are persistent sequential children of `path/entries`, `entry-PPP-NNNNNNNNNN`; holds are ephemeral children of
  * `path/taken` with the same name, and a value that only their consumer knows. The same as kazoo's LockingQueue; consumers of
@@ -36,7 +36,7 @@ import {
   TransactionError,
 } from '@zoots/client';
 import { Changes } from './changes.js';
-import { Deadline, repeat } from './deadline.js';
+import { Deadline, repeat, reread } from './deadline.js';
 import { kazooPriority } from './queue-layout.js';
 
 const PRIORITY = 100;
@@ -119,7 +119,7 @@ export class LockingQueue {
 
   async #names(path: string, deadline: Deadline): Promise<string[]> {
     try {
-      return await this.#zk.children(path, deadline.request());
+      return await reread(this.#zk, deadline, (request) => this.#zk.children(path, request));
     } catch (error) {
       if (error instanceof NoNodeError) return [];
       throw error;
@@ -148,22 +148,24 @@ export class LockingQueue {
       const options = { mode: 'ephemeral', parents: true } as const;
       await repeat(this.#zk, deadline, (request) => this.#zk.create(path, id, { ...options, ...request }));
     } catch (error) {
+      // The hold, if it was made, went with the session; the entry is there for the next try.
+      if (error instanceof SessionLostError) return null;
       if (!(error instanceof NodeExistsError)) {
         // Given up, or worse: it may have been made.
         this.#giveBack(path, id);
         throw error;
       }
       // An earlier try may have been successful although its answer was lost.
-      if (!(await this.#isOurs(path, id, deadline))) return null;
+      if (!(await reread(this.#zk, deadline, () => this.#isOurs(path, id, deadline)))) return null;
     }
     try {
       const { data } = await this.#zk.get(childOf(this.#entries, name), deadline.request());
       if (!session.signal.aborted) return new HeldEntry(this.#zk, this.path, { name, id, data, session });
       this.#giveBack(path, id);
-      throw new SessionLostError('the session ended, and with it the hold', 'unknown', { path });
+      return null;
     } catch (error) {
       this.#giveBack(path, id);
-      if (error instanceof NoNodeError) return null;
+      if (error instanceof NoNodeError || error instanceof SessionLostError) return null;
       throw error;
     }
   }

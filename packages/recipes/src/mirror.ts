@@ -23,7 +23,7 @@ import {
   type WatchEvent,
 } from '@zoots/client';
 import { closeWatch, endOf } from './changes.js';
-import { type Deadline, isPassing, repeat } from './deadline.js';
+import { type Deadline, isPassing, reread } from './deadline.js';
 import { EventFan } from './event-fan.js';
 
 /** A znode as it was read; data and stat belong together. */
@@ -128,7 +128,7 @@ export class Mirror implements AsyncDisposable {
       this.ready.then(resolve, reject);
       return () => {};
     });
-    await repeat(this.#zk, deadline, (request) => this.#zk.sync(this.path, request));
+    await reread(this.#zk, deadline, (request) => this.#zk.sync(this.path, request));
     await deadline.wait<void>((resolve, reject) => {
       const settle = (): void => {
         if (this.#closed) reject(this.#failure ?? new Error(`the cache of ${this.path} is closed`));

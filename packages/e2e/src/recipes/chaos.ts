@@ -111,7 +111,34 @@ function row(name: string, run: (stage: Stage, client: ZooKeeper) => Promise<voi
     await using client = await connect(stage.connectString, clientOptions);
     await run(stage, client);
   };
-  return { name: `chaos: ${name}`, run: runWithClient };
+  return { name: `chaos: ${name}`, run: runWithClient, isForEnsembles: true };
+}
+
+/** Lines to all servers that can be cut. */
+class Lines implements AsyncDisposable {
+  readonly #lines: readonly FlakyLine[];
+
+  private constructor(lines: readonly FlakyLine[]) {
+    this.#lines = lines;
+  }
+
+  static async open({ ports }: Stage): Promise<Lines> {
+    const lines: FlakyLine[] = [];
+    for (const port of ports) lines.push(await FlakyLine.open(await freePort(), port));
+    return new Lines(lines);
+  }
+
+  get connectString(): string {
+    return this.#lines.map(({ port }) => `127.0.0.1:${port}`).join();
+  }
+
+  cutAll(): void {
+    for (const line of this.#lines) line.cutAll();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const line of this.#lines) await line[Symbol.asyncDispose]();
+  }
 }
 
 const doubleBarrier = row('double barrier, 20 rounds of 6', async ({ root, connectString }, client) => {
@@ -151,7 +178,7 @@ const membership = row('group with process kills', async ({ root, connectString 
 });
 
 const lockingQueue = row('locking queue with kills, cuts and a restart', async (stage, client) => {
-  const { root, port, connectString } = stage;
+  const { root, connectString } = stage;
   const path = `${root}/queue`;
   const takers = new Map<string, Worker[]>();
   const doneBy = new Map<string, Worker[]>();
@@ -161,9 +188,9 @@ const lockingQueue = row('locking queue with kills, cuts and a restart', async (
     if (type === 'done') doneBy.set(what, [...(doneBy.get(what) ?? []), worker]);
     if (type === 'lost') lost.add(`${what} ${worker.who}`);
   };
-  await using line = await FlakyLine.open(await freePort(), port);
+  await using line = await Lines.open(stage);
   await using direct = new Crew('consumer', connectString, path, { onReport });
-  await using flaky = new Crew('consumer', `127.0.0.1:${line.port}`, path, { onReport });
+  await using flaky = new Crew('consumer', line.connectString, path, { onReport });
   await Promise.all([direct.hire(3), flaky.hire(2)]);
   const queue = new LockingQueue(client, path);
   const entries: string[] = [];
@@ -196,7 +223,7 @@ const lockingQueue = row('locking queue with kills, cuts and a restart', async (
     }
     again += took.length - 1;
   }
-  assert.deepEqual(await client.children(`${path}/taken`), []);
+  await until('nothing is held', async () => (await client.children(`${path}/taken`)).length === 0);
   stage.note(`${entries.length} entries, ${again} delivered again, ${lost.size} lost by their holders`);
 });
 
@@ -206,8 +233,8 @@ const counters = row('counter with cuts and a restart', async (stage, client) =>
   const onReport = (_: Worker, { type, what }: WorkReport): void => {
     if (type === 'added') counts[what] = (counts[what] ?? 0) + 1;
   };
-  await using line = await FlakyLine.open(await freePort(), stage.port);
-  await using crew = new Crew('adder', `127.0.0.1:${line.port}`, path, { onReport });
+  await using line = await Lines.open(stage);
+  await using crew = new Crew('adder', line.connectString, path, { onReport });
   await crew.hire(4);
   const added = (): number => counts.yes ?? 0;
   for (let cut = 0; cut < 8; cut++) {
@@ -217,6 +244,7 @@ const counters = row('counter with cuts and a restart', async (stage, client) =>
     if (cut === 4) await stage.restartServer();
   }
   await crew.stop();
+  await client.sync(path);
   const value = await new Counter(client, path).get();
   const { unknown = 0 } = counts;
   assert.ok(value >= added() && value <= added() + unknown, `${value} for ${added()} and perhaps ${unknown}`);
@@ -308,8 +336,8 @@ async function treeOf(client: ZooKeeper, root: string): Promise<Map<string, stri
 const treeCache = row('tree cache with cuts, lost sessions and a restart', async (stage, client) => {
   const root = `${stage.root}/tree`;
   await client.create(root, 'root');
-  await using line = await FlakyLine.open(await freePort(), stage.port);
-  await using watcher = await connect(`127.0.0.1:${line.port}`, { ...clientOptions, sessionTimeoutMs: 1_500 });
+  await using line = await Lines.open(stage);
+  await using watcher = await connect(line.connectString, { ...clientOptions, sessionTimeoutMs: 1_500 });
   await using cache = new TreeCache(watcher, root, { refreshJitterMs: 50 });
   await using children = new ChildrenCache(watcher, root, { refreshJitterMs: 50 });
   const single = `${root}/n0`;
@@ -332,7 +360,7 @@ const treeCache = row('tree cache with cuts, lost sessions and a restart', async
   stage.note(`${cache.size} znodes, ${sessions} new sessions`);
 });
 
-async function disturb(phase: number, stage: Stage, line: FlakyLine, watcher: ZooKeeper): Promise<void> {
+async function disturb(phase: number, stage: Stage, line: Lines, watcher: ZooKeeper): Promise<void> {
   if (phase === 3) await stage.restartServer();
   else if (phase % 3 === 1) await endSession(stage, watcher);
   else line.cutAll();
