@@ -23,7 +23,7 @@ export interface ContestSettings {
 
 const sessionTimeoutMs = 1_500;
 /** From a death of a holder to the next one: the session, a tick of the server, and a machine that is busy. */
-const silenceMsMax = sessionTimeoutMs + 5_000;
+const silenceMsMax = sessionTimeoutMs + 10_000;
 
 const main = join(projectRoot, 'packages', 'e2e', 'dist', 'recipes.js');
 

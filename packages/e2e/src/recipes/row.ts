@@ -2,8 +2,6 @@
  * What a check of the recipes is: a row with a name and something to run against one real server. Tables of rows are in the
  * files beside this one; `../recipes.ts` runs them all, against ours and Apache's.
  */
-import { PeerMissingError } from '../peers/peer.js';
-
 /** Where a row runs: one server, and a part of its tree that nobody else touches. */
 export interface Stage {
   /** `zoots`, `apache-3.8.0`, `apache-3.8.0x3` … */
@@ -46,5 +44,3 @@ export async function until(
     await sleep(20);
   }
 }
-
-export { PeerMissingError };
