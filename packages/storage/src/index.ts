@@ -13,6 +13,8 @@ export * from './recovery-errors.js';
 export * from './retention.js';
 export * from './snapshot-parser.js';
 export * from './snapshot-reader.js';
+export * from './snapshot-sections.js';
+export * from './snapshot-stream.js';
 export * from './snapshot-writer.js';
 export * from './txn-log.js';
 export * from './txn-log-format.js';
