@@ -2,6 +2,7 @@
  * What a check of the recipes is: a row with a name and something to run against one real server. Tables of rows are in the
  * files beside this one; `../recipes.ts` runs them all, against ours and Apache's.
  */
+
 /** Where a row runs: one server, and a part of its tree that nobody else touches. */
 export interface Stage {
   /** `zoots`, `apache-3.8.0`, `apache-3.8.0x3` … */
