@@ -208,10 +208,7 @@ test('every end of a connection names the server, also when the list is another 
       ends[0] as string,
       new RegExp(`^${one.port} 127.0.0.1:${one.port}: the server is not in the new list`),
     );
-    assert.match(
-      ends[1] as string,
-      new RegExp(`^${two.port} 127.0.0.1:${two.port}: the server did not answer in time`),
-    );
+    assert.ok(ends.includes(`${two.port} 127.0.0.1:${two.port}: the server did not answer in time`), ends.join());
   } finally {
     connectChannel.unsubscribe(listen);
   }
