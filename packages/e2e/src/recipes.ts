@@ -2,7 +2,7 @@
  * The recipes against real servers, ours and Apache's: beside kazoo and Curator on the same paths, and with contenders that are
  * killed, stopped and cut off. Each row has a part of the tree of its own; the tables are in recipes/.
  *
- * Run: node packages/e2e/dist/recipes.js [--server zoots,apache-3.8.0] [--only TEXT] [--keep]
+ * Run: node packages/e2e/dist/recipes.js [--server zoots,apache-3.8.0] [--only TEXT] [--seed N] [--keep]
  * `--server apache-3.8.0x3` is an ensemble of three, for the contests alone.
  * Several servers are tried side by side, in a process each, as most of the time is spent in waiting for sessions to expire.
  * The last line is `N passed, N failed, N skipped`; the exit code is 1 if a row failed.
@@ -32,7 +32,15 @@ interface Tally {
   skipped: number;
 }
 
-async function runRow(theatre: Theatre, { name, run }: RecipeRow, number: number, tally: Tally): Promise<void> {
+/** What is to be run, and what came of it. */
+interface Casting {
+  readonly only: string;
+  readonly seed: number;
+  readonly tally: Tally;
+}
+
+async function runRow(theatre: Theatre, { name, run }: RecipeRow, number: number, casting: Casting): Promise<void> {
+  const { seed, tally } = casting;
   const beganMs = performance.now();
   const notes: string[] = [];
   const line = (mark: string): string => {
@@ -40,7 +48,7 @@ async function runRow(theatre: Theatre, { name, run }: RecipeRow, number: number
     return `${mark} ${theatre.kind}: ${name} (${[`${seconds} s`, ...notes].join('; ')})`;
   };
   try {
-    await run(await theatre.stageOf(number, notes));
+    await run(await theatre.stageOf(number, seed, notes));
     tally.passed++;
     console.log(line('ok'));
   } catch (error) {
@@ -54,7 +62,8 @@ async function runRow(theatre: Theatre, { name, run }: RecipeRow, number: number
   }
 }
 
-async function perform(kind: string, only: string, workDir: string, tally: Tally): Promise<void> {
+async function perform(kind: string, workDir: string, casting: Casting): Promise<void> {
+  const { only, tally } = casting;
   const theatre = new Theatre(kind, join(workDir, kind));
   const chosen = rows.filter((row) => row.name.includes(only) && (row.isForEnsembles || !theatre.isEnsemble));
   try {
@@ -66,7 +75,7 @@ async function perform(kind: string, only: string, workDir: string, tally: Tally
     return;
   }
   try {
-    for (const [number, row] of chosen.entries()) await runRow(theatre, row, number, tally);
+    for (const [number, row] of chosen.entries()) await runRow(theatre, row, number, casting);
   } finally {
     await theatre.stop();
   }
@@ -93,18 +102,19 @@ async function main(): Promise<number> {
     options: {
       server: { type: 'string', default: 'zoots,apache-3.8.0' },
       only: { type: 'string', default: '' },
+      seed: { type: 'string', default: '1' },
       keep: { type: 'boolean', default: false },
     },
   });
   const tally: Tally = { passed: 0, failed: 0, skipped: 0 };
   const [kind, ...others] = values.server.split(',') as [string, ...string[]];
   if (others.length > 0) {
-    const words = ['--only', values.only, ...(values.keep ? ['--keep'] : [])];
+    const words = ['--only', values.only, '--seed', values.seed, ...(values.keep ? ['--keep'] : [])];
     await Promise.all([kind, ...others].map((each) => performApart(each, words, tally)));
   } else {
     const workDir = mkdtempSync(join(tmpdir(), 'zoots-recipes-'));
     try {
-      await perform(kind, values.only, workDir, tally);
+      await perform(kind, workDir, { only: values.only, seed: Number(values.seed), tally });
     } finally {
       if (values.keep) console.log(`files kept in ${workDir}`);
       else rmSync(workDir, { recursive: true, force: true });

@@ -15,6 +15,8 @@ export interface Stage {
   readonly root: string;
   /** An existing directory for this row alone. */
   readonly workDir: string;
+  /** For whatever is random in the row; from the command line. */
+  readonly seed: number;
   /** SIGKILL, and the same server again with the same data and port; of several, the leader. Resolves when it serves. */
   restartServer(): Promise<void>;
   /** A line that belongs to the row's result: figures that were seen. */

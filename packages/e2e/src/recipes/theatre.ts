@@ -46,7 +46,7 @@ export class Theatre {
   }
 
   /** `notes` receives what the row tells. */
-  async stageOf(number: number, notes: string[]): Promise<Stage> {
+  async stageOf(number: number, seed: number, notes: string[]): Promise<Stage> {
     const { ports, restart } = this.#servers as Servers;
     const connectString = ports.map((port) => `127.0.0.1:${port}`).join();
     const root = `/rows/${number}`;
@@ -58,7 +58,7 @@ export class Theatre {
       notes.push(text);
     };
     const port = ports[0] as number;
-    return { kind: this.kind, port, ports, connectString, root, workDir, restartServer: restart, note };
+    return { kind: this.kind, port, ports, connectString, root, workDir, seed, restartServer: restart, note };
   }
 }
 
