@@ -4,6 +4,7 @@ export * from './disk.js';
 export * from './epoch-file.js';
 export * from './epochs.js';
 export * from './file-names.js';
+export * from './log-history.js';
 export * from './log-reader.js';
 export * from './log-truncate.js';
 export * from './memory-disk.js';
