@@ -2,7 +2,7 @@
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RequestTimeoutError, SessionLostError, type ZooKeeper } from '@zoots/client';
+import { ClientClosedError, RequestTimeoutError, SessionLostError, type ZooKeeper } from '@zoots/client';
 import { Barrier, DoubleBarrier } from './index.js';
 import { childrenOf, countListeners, staged, tracked, until, watchCount } from './stage.test.js';
 
@@ -39,6 +39,15 @@ staged('a barrier is waited for through a lost session', async ({ server, one, t
   await server.killSession(two);
   await one.delete('/b');
   await waiting;
+});
+
+staged('a wait ends with its client', async ({ server, two, another }) => {
+  await two.create('/b');
+  const client = await another();
+  const outcome = assert.rejects(new Barrier(client, '/b').wait(), ClientClosedError);
+  await until('the watch is set', async () => (await watchCount(server)) === 1);
+  await client.close();
+  await outcome;
 });
 
 staged('a double barrier lets all in together and out together', async ({ server, one, two, another }) => {
