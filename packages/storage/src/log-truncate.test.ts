@@ -419,6 +419,13 @@ test('a gap before the zxid, and two txns of one zxid, are refused', () => {
   refused(fork, 4, 'damaged', /another transaction/);
 });
 
+test('a damaged snapshot from a leader, between logs that seem to hang together, is a gap', () => {
+  const disk = build(HISTORIES[4] as History);
+  flip(disk, `${DIRECTORY}/snapshot.${toHex(2 * E)}`, 30);
+  refused(disk, 2 * E + 2, 'damaged', /missing between 0x3 and 0x200000001/);
+  assert.equal(truncated(disk, 3).lastZxid, 3);
+});
+
 test('without a valid snapshot at or before the zxid it is refused, unless the logs are the whole history', () => {
   const late = new MemoryDisk();
   putSnapshot(late, 6);

@@ -100,6 +100,8 @@ class Truncation {
   #evidence: string[] = [];
   /** Of the snapshot that the history is followed from; -1 for none. */
   #base = -1;
+  /** Zxids of snapshots between that one and the zxid that are damaged. */
+  readonly #damaged: number[] = [];
   #chain = new ZxidChain(0, false);
   /** The record read last, in the order of the files; -1 before the first one. */
   #seen = -1;
@@ -152,11 +154,11 @@ class Truncation {
   // Step 1: where the zxid lies.
 
   /** Takes the newest valid one of `candidates` (ascending). */
-  #findBase(candidates: NamedFile[], isFreshDamaged = false): void {
+  #findBase(candidates: NamedFile[]): void {
     const candidate = candidates.pop();
     if (candidate === undefined) {
       // As for recovery: a damaged snapshot of the fresh tree stands for the fresh tree.
-      if (isFreshDamaged) this.#isFounded = true;
+      if (this.#damaged.includes(0)) this.#isFounded = true;
       this.#follow(0);
       return;
     }
@@ -168,7 +170,11 @@ class Truncation {
       IGNORING_SINK,
       (error, damage) => {
         if (error !== null) return this.#refuseDisk(error);
-        if (damage !== null) return this.#findBase(candidates, candidate.zxid === 0);
+        if (damage !== null) {
+          this.#damaged.push(candidate.zxid);
+          this.#findBase(candidates);
+          return;
+        }
         this.#isFounded = true;
         this.#base = candidate.zxid;
         this.#chain = new ZxidChain(candidate.zxid, false);
@@ -224,9 +230,11 @@ class Truncation {
     this.#seen = zxid;
     const last = this.#chain.last;
     const verdict = this.#chain.take(zxid, view.getUint32(start - 8));
-    if (verdict === 'next' || verdict === 'repeated') return null;
+    // A snapshot between two records came from a leader, with txns that were never logged here.
+    const isHole = verdict === 'gap' || (verdict === 'next' && this.#damaged.some((at) => at > last && at < zxid));
+    if (!isHole && verdict !== 'conflict') return null;
     this.#problem = { kind: 'damaged', remedy: REMEDIES.truncate };
-    return verdict === 'gap'
+    return isHole
       ? `transactions are missing between 0x${toHex(last)} and 0x${toHex(zxid)}`
       : `another transaction with the zxid 0x${toHex(zxid)} was logged before`;
   };
