@@ -32,7 +32,6 @@ import {
   NoNodeError,
   type Session,
   SessionLostError,
-  type Transaction,
   TransactionError,
 } from '@zoots/client';
 import { Changes } from './changes.js';
@@ -70,8 +69,8 @@ export class LockingQueue {
     const prefix = childOf(this.#entries, kazooPriority(options.priority ?? PRIORITY));
     await this.#ensurePaths(deadline);
     // A transaction with a part more is another object, of another type.
-    let transaction: Transaction<readonly unknown[]> = this.#zk.transaction();
-    for (const one of data) transaction = transaction.create(prefix, one, { mode: 'persistent-sequential' });
+    const transaction = this.#zk.transaction();
+    for (const one of data) transaction.create(prefix, one, { mode: 'persistent-sequential' });
     await transaction.commit(deadline.request());
   }
 
