@@ -140,6 +140,23 @@ staged(
   },
 );
 
+staged('many may wait with one signal, and Node does not warn of a leak', async ({ one }) => {
+  const warnings: string[] = [];
+  const onWarning = (warning: Error): void => void warnings.push(warning.message);
+  process.on('warning', onWarning);
+  const held = await new SimpleLock(one, '/l', { suspendedIsLost: true }).acquire();
+  const shutdown = new AbortController();
+  const waiting = Array.from({ length: 20 }, () => new SimpleLock(one, '/l').acquire({ signal: shutdown.signal }));
+  const settled = Promise.allSettled(waiting);
+  await queueOf(one, '/l', 21);
+  shutdown.abort();
+  assert.ok((await settled).every(({ status }) => status === 'rejected'));
+  await queueOf(one, '/l', 1);
+  process.off('warning', onWarning);
+  assert.deepEqual(warnings, []);
+  await held.release();
+});
+
 staged('given up while the create was on its way: its znode goes', async ({ server, one, two }) => {
   await one.ensurePath('/l');
   const lock = new SimpleLock(two, '/l');
