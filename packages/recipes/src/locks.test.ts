@@ -237,6 +237,23 @@ staged('no server for as long as the session lives: lost by the own clock', asyn
   await held.release();
 });
 
+staged('an answer that was looked at too late is not believed', async ({ server, two }) => {
+  await using sleepy = await connect(server.connectString, { sessionTimeoutMs: 300 });
+  const children = sleepy.children.bind(sleepy);
+  let asked = 0;
+  // The process stops after it has asked, for longer than its session lives; meanwhile its znode goes.
+  sleepy.children = async (...words) => {
+    const names = await children(...words);
+    if (asked++ > 0) return names;
+    await two.delete(`/l/${names[0]}`);
+    await sleep(320);
+    return names;
+  };
+  await using held = await new SimpleLock(sleepy, '/l').acquire();
+  assert.ok(await two.exists(held.path));
+  assert.ok(asked > 1);
+});
+
 staged('a waiter whose session ends queues again in the next one', async ({ server, one, two }) => {
   const held = await new SimpleLock(one, '/l').acquire();
   const next = new SimpleLock(two, '/l').acquire();
