@@ -72,6 +72,7 @@ export class CoreClient implements Client, ProcessEvents {
     const options = this.#drawOptions(prng, session);
     const process = new CoreProcess(this.number, this.#world, prng, this.#addresses, options, this.#hasOpenAcls, this);
     this.#process = process;
+    process.promises.watches.onHeard = () => this.#maybeMove(process, 0.002);
     process.wire.line(`begins; ${this.#addresses}, ${session === null ? 'new session' : 'resumes a session'}`);
     process.core.start();
     this.#scheduleWork(process);

@@ -227,6 +227,7 @@ export class ClientPromises {
   /** The chunk ended the connection. */
   discardDeliveries(): void {
     this.#deliveries = [];
+    this.#answeredUs = this.#surelyHeardUs;
   }
 
   // ---- the session's life ----
