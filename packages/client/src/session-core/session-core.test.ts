@@ -310,6 +310,25 @@ test('no server answers: the session is given up a timeout after the last answer
   assert.equal(stage.core.session, null);
 });
 
+test('what is asked when the session is lost is for the next one', () => {
+  const stage = new Stage().open();
+  const write = stage.ask(OP.setData);
+  stage.sent();
+  const again = new TestRequest(OP.setData, null);
+  write.onEnd = () => stage.core.submit(again);
+  stage.now = 10_000;
+  stage.core.onTime();
+  assert.deepEqual(stage.log.slice(2), ['lost', 'end unreachable']);
+  assert.deepEqual(write.ends, ['session-lost, unknown']);
+  assert.equal(stage.disconnects, 1);
+  assert.deepEqual(again.ends, []);
+  stage.redial();
+  stage.open(2);
+  const [frame] = stage.sent();
+  stage.reply(frame?.xid ?? 0, 1);
+  assert.deepEqual(again.ends, ['0 at 1']);
+});
+
 test('events do not keep a session alive whose requests nobody answers', () => {
   const stage = new Stage().open();
   for (stage.now = 1_000; stage.now < 11_000 && stage.core.session !== null; stage.now += 500) {

@@ -449,8 +449,12 @@ export class SessionCore {
   }
 
   #onUnreachable(): void {
-    this.#loseSession('unreachable');
-    if (this.#stage !== 'pause' && this.#stage !== 'ended') this.#drop('the session must be assumed gone');
+    // The connection goes first: whoever is told must not ask anything of a dead session.
+    if (this.#stage !== 'pause') {
+      this.#ports.disconnect();
+      this.#leaveConnection('the session must be assumed gone');
+    }
+    if (this.#stage !== 'ended') this.#loseSession('unreachable');
   }
 
   #onImpatient(): void {
@@ -464,6 +468,12 @@ export class SessionCore {
   onDisconnected(reason: string): void {
     if (this.#stage === 'pause' || this.#stage === 'ended') return;
     const wasOpen = this.#stage === 'open';
+    this.#leaveConnection(reason);
+    if (wasOpen) this.#suspend();
+  }
+
+  #leaveConnection(reason: string): void {
+    const wasOpen = this.#stage === 'open';
     this.#stage = 'pause';
     this.#isDirty = false;
     this.#out.clear();
@@ -476,7 +486,6 @@ export class SessionCore {
     if (!wasOpen) this.#dialer.onFailed();
     this.#dialAtMs = this.#ports.nowMs() + this.#dialer.pauseMs();
     this.#ports.onDeadline();
-    if (wasOpen) this.#suspend();
   }
 
   #drop(reason: string): void {
