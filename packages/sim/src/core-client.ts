@@ -214,6 +214,7 @@ export class CoreClient implements Client, ProcessEvents {
 
   onState(process: CoreProcess, state: SessionState): void {
     if (process.hasEnded) this.#onEnded(process);
+    else if (state === 'lost' && this.#isLively(process)) this.#ask(process);
     else if (state !== 'connecting') this.#maybeMove(process, 0.01);
   }
 
