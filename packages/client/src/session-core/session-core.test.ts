@@ -310,6 +310,16 @@ test('no server answers: the session is given up a timeout after the last answer
   assert.equal(stage.core.session, null);
 });
 
+test('answers that lay in the socket while this process stood still are nobody’s any more', () => {
+  const stage = new Stage().open();
+  const request = stage.ask();
+  stage.sent();
+  stage.now += 9_000;
+  stage.reply(request.xid, 5);
+  assert.equal(stage.core.state, 'lost');
+  assert.deepEqual(request.ends, ['session-lost, unknown']);
+});
+
 test('what is asked when the session is lost is for the next one', () => {
   const stage = new Stage().open();
   const write = stage.ask(OP.setData);
