@@ -59,6 +59,13 @@ test('a success, or another list, begins anew', () => {
   assert.equal(dialer.next(), 0);
 });
 
+test('a bound of 0 grows, too', () => {
+  const dialer = new Dialer(1, new Prng(5), 0, 5_000);
+  assert.equal(dialer.pauseMs(), 0);
+  for (let i = 0; i < 4; i++) dialer.onFailed();
+  assert.ok(Array.from({ length: 50 }, () => dialer.pauseMs()).some((pauseMs) => pauseMs > 20));
+});
+
 test('two clients of one seed pause alike, of two seeds not', () => {
   const pauses = (seed: number): number[] => {
     const dialer = new Dialer(1, new Prng(seed), MIN_MS, MAX_MS);
