@@ -320,6 +320,17 @@ test('answers that lay in the socket while this process stood still are nobodyâ€
   assert.deepEqual(request.ends, ['session-lost, unknown']);
 });
 
+test('an answer to what was asked a moment ago proves that the session lives', () => {
+  const stage = new Stage().open();
+  stage.now += 8_999;
+  const request = stage.ask();
+  stage.sent();
+  stage.now += 10;
+  stage.reply(request.xid, 5);
+  assert.equal(stage.core.state, 'connected');
+  assert.deepEqual(request.ends, ['0 at 5']);
+});
+
 test('what is asked when the session is lost is for the next one', () => {
   const stage = new Stage().open();
   const write = stage.ask(OP.setData);

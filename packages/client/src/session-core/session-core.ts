@@ -184,13 +184,7 @@ export class SessionCore {
   /** Bytes of the current connection, valid during the call. */
   onBytes(bytes: Uint8Array, start: number, end: number): void {
     if (this.#stage !== 'handshake' && this.#stage !== 'open') return;
-    const nowMs = this.#ports.nowMs();
-    if (this.session !== null && nowMs >= this.#liveness.lostAtMs) {
-      // This process stood still for longer than the session lives: nobody may act on an answer from before.
-      this.#onUnreachable();
-      return;
-    }
-    this.#liveness.onReceived(nowMs);
+    this.#liveness.onReceived(this.#ports.nowMs());
     const frames = this.#frames;
     frames.push(bytes, start, end);
     while (frames === this.#frames && (this.#stage === 'open' || this.#stage === 'handshake')) {
@@ -231,6 +225,10 @@ export class SessionCore {
   }
 
   #onReply(xid: number, zxid: number, code: number, reader: ByteReader): void {
+    if (this.#liveness.isStale(this.#flow.answeredCount + 1)) {
+      this.#onUnreachable();
+      return;
+    }
     const request = this.#flow.answer(xid);
     if (request === undefined) {
       this.#onUnexpectedReply(xid, zxid, code, reader);
