@@ -132,6 +132,27 @@ test('any chunks give the same packets', () => {
   }
 });
 
+test('a consumer may stop between two packets while more arrives', () => {
+  const [first, second, third] = VECTORS.slice(0, 3).map(({ hex }) => bytesOf(hex)) as [
+    Uint8Array,
+    Uint8Array,
+    Uint8Array,
+  ];
+  const reader = new QuorumPacketReader(DATA_BYTES_MAX);
+  const chunk = new Uint8Array([...first, ...second.subarray(0, 9)]);
+  reader.push(chunk);
+  assert.equal(reader.next(), 'packet');
+  reader.keepRest();
+  chunk.fill(0xee);
+  const more = new Uint8Array([...second.subarray(9), ...third]);
+  reader.push(more);
+  reader.keepRest();
+  more.fill(0xee);
+  const types: number[] = [];
+  while (reader.next() === 'packet') types.push(reader.type);
+  assert.deepEqual(types, [PACKET.leaderInfo, PACKET.diff]);
+});
+
 test('what stands behind a packet can be had raw', () => {
   const writer = new ByteWriter();
   writeQuorumPacket(writer, PACKET.snap, 5);

@@ -96,8 +96,9 @@ export class QuorumPacketReader {
     this.#dataBytesMax = dataBytesMax;
   }
 
-  /** Offers the next chunk, which is referred to until {@link next} answers `more`. */
+  /** Offers the next chunk, which is referred to until {@link next} answers `more`, or {@link keepRest} is called. */
   push(chunk: Uint8Array, start = 0, end = chunk.length): void {
+    if (this.#at < this.#end) this.#carryOver(this.#chunk, this.#at, this.#end);
     if (this.#carryLength > 0) {
       this.#carryOver(chunk, start, end);
       this.#chunk = this.#carry;
@@ -135,6 +136,13 @@ export class QuorumPacketReader {
     this.#at = reader.offset;
     this.#neededBytes = HEAD_BYTES;
     return 'packet';
+  }
+
+  /** Copies what was not read yet: for a consumer that stops between two packets, while the chunk's bytes are used again. */
+  keepRest(): void {
+    this.#chunk = this.takeRest();
+    this.#at = 0;
+    this.#end = this.#chunk.length;
   }
 
   /** Takes what was received and not read, for somebody who reads what follows in another way (the snapshot behind SNAP). */
