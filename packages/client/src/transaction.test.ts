@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { startServer, type TestServer } from '@zoots/testing';
-import { connect, type ZooKeeper } from './client.js';
+import { connect, ZooKeeper } from './client.js';
 import { ArgumentError, BadVersionError, NoNodeError, TransactionError } from './errors.js';
 import type { CreatedNode, Stat } from './types.js';
 
@@ -99,4 +99,17 @@ test('the empty transaction succeeds, and parts may be added one by one', async 
   for (const name of ['one', 'two']) transaction.create(`/${name}`);
   assert.deepEqual(await transaction.commit(), ['/one', '/two']);
   assert.throws(() => zk.transaction().create('bad'), ArgumentError);
+});
+
+test('what is added behind a commit is not part of it, also if it waits for a connection', async () => {
+  await using connecting = new ZooKeeper(server.connectString);
+  const transaction = connecting.transaction().create('/first');
+  const committing = transaction.commit();
+  transaction.create('/second');
+  assert.deepEqual(await committing, ['/first']);
+  assert.equal(await zk.exists('/second'), null);
+  const reads = connecting.multiRead().get('/first');
+  const reading = reads.commit();
+  reads.get('/second');
+  assert.equal((await reading).length, 1);
 });

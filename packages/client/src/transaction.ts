@@ -168,7 +168,9 @@ export class Transaction<R extends readonly unknown[]> {
       write: writeParts,
       read: (reader, _base, { parts }) => readTransaction(reader, parts, base) as unknown as R,
     };
-    return this.#shell.call(operation, { path: firstPath(this.#parts), parts: this.#parts }, base, options);
+    // As they are now: the builder may collect more before these are sent.
+    const parts = [...this.#parts];
+    return this.#shell.call(operation, { path: firstPath(parts), parts }, base, options);
   }
 }
 
@@ -253,6 +255,8 @@ export class MultiRead<R extends readonly unknown[]> {
       write: writeParts,
       read: (reader, _base, { parts }) => readResults(reader, parts, refused) as unknown as R,
     };
-    return this.#shell.call(operation, { path: firstPath(this.#parts), parts: this.#parts }, base, options);
+    // As they are now: the builder may collect more before these are sent.
+    const parts = [...this.#parts];
+    return this.#shell.call(operation, { path: firstPath(parts), parts }, base, options);
   }
 }
