@@ -34,6 +34,7 @@ import { Committer, type InFlight } from './request/commit.js';
 import { FlowControl } from './request/flow-control.js';
 import { Intake } from './request/intake.js';
 import { Overlay } from './request/outstanding.js';
+import { Pipeline } from './request/pipeline.js';
 import { Preparer } from './request/prepare.js';
 import { writeNotification } from './request/reply.js';
 import { Submission } from './request/submission.js';
@@ -83,6 +84,7 @@ export class Server {
   readonly snapshotter: Snapshotter;
   readonly #expiry: Expiry;
   readonly #log: TxnLog;
+  readonly #pipeline: Pipeline;
   readonly #registry: ConnectionRegistry;
   readonly #flow: FlowControl;
   readonly #handshake: Handshake;
@@ -142,6 +144,9 @@ export class Server {
         forceSync: config.forceSync,
       },
       { onDurable: (batch) => this.#onDurable(batch), onFailed: (error) => this.#onDiskFailed(error) },
+    );
+    this.#pipeline = new Pipeline(this.#log, this.#committer.commit, (batch) =>
+      this.snapshotter.onCommitted(batch.recordCount, batch.writer.length, this.#log),
     );
     this.#submission = new Submission(this.#preparer, this.#log, this.#committer.window, this.#flow, this);
   }
@@ -221,7 +226,7 @@ export class Server {
 
   #finishStop(): void {
     if (this.#onStopped === null || this.#log.isFlushing) return;
-    if (this.state !== 'failed' && this.#log.flush()) return;
+    if (this.state !== 'failed' && this.#pipeline.flush()) return;
     const done = this.#onStopped;
     this.#onStopped = null;
     this.#log.close(() => done());
@@ -265,7 +270,7 @@ export class Server {
     }
     if (this.state !== 'failed') {
       this.snapshotter.step();
-      if (this.#log.flush()) this.#flushStartedMs = this.nowMs;
+      if (this.#pipeline.flush()) this.#flushStartedMs = this.nowMs;
     }
     this.#isTurnOpen = false;
     return this.#backlog.length > 0 || this.snapshotter.hasWork;
@@ -405,7 +410,7 @@ export class Server {
   /** Has the session a write in flight that this request must wait for? */
   mustWait(connection: Connection): boolean {
     const session = connection.session;
-    return session !== null && session.lastWriteZxid > this.tree.lastProcessedZxid;
+    return session !== null && session.writesSettled < session.writesSubmitted;
   }
 
   get outstandingRequests(): number {
@@ -491,16 +496,16 @@ export class Server {
     this.#flow.enter(end - start);
     connection.parked.push({
       frame: bytes.slice(start, end),
-      afterZxid: (connection.session as Session).lastWriteZxid,
+      afterWrites: (connection.session as Session).writesSubmitted,
       receivedMs: this.nowMs,
     });
   }
 
-  #serveParked(connection: Connection, zxid: number): void {
+  #serveParked(connection: Connection, settledCount: number): void {
     const { parked } = connection;
     while (connection.parkedStart < parked.length) {
       const request = parked[connection.parkedStart] as ParkedRequest;
-      if (request.afterZxid > zxid) return;
+      if (request.afterWrites > settledCount) return;
       connection.parkedStart++;
       this.#flow.leave(request.frame.length);
       if (connection.state === 'open') {
@@ -534,9 +539,8 @@ export class Server {
     if (this.state === 'failed') return;
     this.#noteSync(this.nowMs - this.#flushStartedMs);
     this.#applier.nowMs = this.nowMs;
-    this.#committer.commitBatch(batch);
-    this.snapshotter.onCommitted(batch.recordCount, batch.writer.length, this.#log);
-    this.#log.recycle(batch);
+    this.#pipeline.onDurable(batch);
+    this.#pipeline.commitUpTo(batch.lastZxid);
     this.#finishStop();
   }
 
@@ -561,6 +565,7 @@ export class Server {
     this.#flow.leave(entry.frameBytes);
     const connection = entry.connection as Connection;
     connection.pendingWrites--;
+    (entry.session as Session).writesSettled++;
     if (connection.state !== 'opening') return;
     this.#handshake.onCreated(connection, entry.session as Session);
     this.statistics.onAnswered(connection, 'SESS', 0, entry.zxid, this.nowMs, entry.receivedMs);
@@ -576,8 +581,10 @@ export class Server {
     this.#flow.leave(entry.frameBytes);
     if (entry.connection !== null) entry.connection.pendingWrites--;
     // The session may have moved to another connection meanwhile: what waits there waits for this write, too.
-    const waiting = entry.session?.connection;
-    if (waiting != null) this.#serveParked(waiting, entry.zxid);
+    if (entry.session === null) return;
+    const settledCount = ++entry.session.writesSettled;
+    const waiting = entry.session.connection;
+    if (waiting !== null) this.#serveParked(waiting, settledCount);
   }
 
   onSessionClosed(session: Session | null): void {

@@ -85,7 +85,7 @@ export class Submission {
       frameBytes,
       create2Parts: create2Parts.length === 0 ? null : new Set(create2Parts),
     });
-    if (session !== null) session.lastWriteZxid = zxid;
+    if (session !== null) session.writesSubmitted++;
     if (connection !== null) connection.pendingWrites++;
   }
 }
