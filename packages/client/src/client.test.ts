@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:net';
 import { test } from 'node:test';
 import { startServer } from '@zoots/testing';
 import { connect, ZooKeeper } from './client.js';
+import { type ConnectTrace, connectChannel } from './diagnostics.js';
 import * as errors from './errors.js';
 import type { SessionState } from './types.js';
 
@@ -182,6 +183,35 @@ test('the next server of the list is tried, and a new list moves the client with
   assert.equal(client.server?.port, other.port);
   // The other server has never heard of the session, so it was another one's.
   assert.notEqual(client.session?.id, session?.id);
+});
+
+test('every end of a connection names the server, also when the list is another one by then', async () => {
+  await using one = await startServer();
+  await using two = await startServer();
+  const ends: string[] = [];
+  const listen = (message: unknown): void => {
+    const { server, event, reason } = message as ConnectTrace;
+    if (event === 'disconnected') ends.push(`${server.port} ${reason}`);
+  };
+  connectChannel.subscribe(listen);
+  try {
+    await using zk = await connect(one.connectString);
+    zk.retarget(two.connectString);
+    await zk.connected();
+    two.freeze();
+    await assert.rejects(
+      connect(two.connectString, { connectTimeoutMs: 50, timeoutMs: 120 }),
+      new RegExp(`:${two.port}: `),
+    );
+    two.thaw();
+    assert.match(
+      ends[0] as string,
+      new RegExp(`^${one.port} 127.0.0.1:${one.port}: the server is not in the new list`),
+    );
+    assert.ok(ends.includes(`${two.port} 127.0.0.1:${two.port}: the server did not answer in time`), ends.join());
+  } finally {
+    connectChannel.unsubscribe(listen);
+  }
 });
 
 test('a refused identity ends the client', async () => {

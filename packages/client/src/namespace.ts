@@ -278,6 +278,9 @@ export class Namespace {
   /**
    * A persistent watch, of one znode or with `recursive` of its whole subtree. Iterate over it, or give a listener. The path need not
    * exist. Needs a server of 3.6 or later; one-shot watches are the option `watch` of the reads.
+   *
+   * Apache's servers from 3.6 to 3.8 keep one kind of watch for each path and connection, the one that was set last: there, have no
+   * one-shot watch, nor one of the other kind, on the very path of a persistent watch.
    */
   watch(path: string, options: WatchOptions = {}, listener: WatchListener | null = null): Watch {
     const full = this.#full(path, 'watch');

@@ -49,6 +49,8 @@ export class SessionShell implements SessionPorts {
   readonly #seeker: ReadOnlySeeker;
   #servers: readonly ServerAddress[];
   #transport: Transport | null = null;
+  /** The server of the current attempt or connection, or of the last one. */
+  #dialled: ServerAddress | null = null;
   #spares: ByteWriter[] = [];
   #timer: NodeJS.Timeout | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
@@ -136,6 +138,7 @@ export class SessionShell implements SessionPorts {
 
   connect(server: number): void {
     const address = this.#servers[server] as ServerAddress;
+    this.#dialled = address;
     this.#transport = new Transport(address, this.#tls, {
       onConnected: () => {
         if (connectChannel.hasSubscribers) {
@@ -146,7 +149,7 @@ export class SessionShell implements SessionPorts {
       onBytes: (bytes, start, end) => this.core.onBytes(bytes, start, end),
       onDisconnected: (reason) => {
         this.#transport = null;
-        this.core.onDisconnected(`${address.host}:${address.port}: ${reason}`);
+        this.core.onDisconnected(reason);
       },
     });
   }
@@ -221,8 +224,10 @@ export class SessionShell implements SessionPorts {
   }
 
   onConnectionEnd(reason: string): void {
-    this.lastProblem = reason;
-    if (!connectChannel.hasSubscribers) return;
-    connectChannel.publish({ server: this.#servers[this.core.server], event: 'disconnected', reason });
+    // Not by the core's number: the list may be another one by now.
+    const server = this.#dialled as ServerAddress;
+    this.lastProblem = `${server.host}:${server.port}: ${reason}`;
+    if (connectChannel.hasSubscribers)
+      connectChannel.publish({ server, event: 'disconnected', reason: this.lastProblem });
   }
 }

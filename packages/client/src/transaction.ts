@@ -4,7 +4,8 @@
  *     const [path, stat] = await zk.transaction().create('/a', 'x').set('/b', 'y', { version: 3 }).commit();
  *     const [config, names] = await zk.multiRead().get('/config').children('/services').commit();
  *
- * The results have the types of the parts, in their order.
+ * The results have the types of the parts, in their order. A builder collects: parts may also be added in a loop, and only the types
+ * of the results are lost then.
  *
  *   Request  repeated { int type; bool done = false; int err = -1; the part's own record }, then the header (-1, true, -1)
  *   Reply    repeated { int type; bool done; int err; the part's own reply }, the same end; type -1: an error, int code
@@ -79,17 +80,18 @@ function readResults(
 export class Transaction<R extends readonly unknown[]> {
   readonly #shell: SessionShell;
   readonly #base: string;
-  readonly #parts: readonly Part[];
+  readonly #parts: Part[] = [];
 
   /** Made by {@link Namespace.transaction}. */
-  constructor(shell: SessionShell, base: string, parts: readonly Part[] = []) {
+  constructor(shell: SessionShell, base: string) {
     this.#shell = shell;
     this.#base = base;
-    this.#parts = parts;
   }
 
+  /** The same builder with one part more; only its type is another. */
   #with<T>(part: Part): Transaction<[...R, T]> {
-    return new Transaction<[...R, T]>(this.#shell, this.#base, [...this.#parts, part]);
+    this.#parts.push(part);
+    return this as unknown as Transaction<[...R, T]>;
   }
 
   #path(path: string): string {
@@ -209,13 +211,12 @@ export type ReadResult<T> =
 export class MultiRead<R extends readonly unknown[]> {
   readonly #shell: SessionShell;
   readonly #base: string;
-  readonly #parts: readonly Part[];
+  readonly #parts: Part[] = [];
 
   /** Made by {@link Namespace.multiRead}. */
-  constructor(shell: SessionShell, base: string, parts: readonly Part[] = []) {
+  constructor(shell: SessionShell, base: string) {
     this.#shell = shell;
     this.#base = base;
-    this.#parts = parts;
   }
 
   #with<T>(type: number, path: string, read: (reader: ByteReader) => T): MultiRead<[...R, ReadResult<T>]> {
@@ -226,7 +227,8 @@ export class MultiRead<R extends readonly unknown[]> {
       writer.bool(false);
     };
     const part = { type, path: full, write, read: (reader: ByteReader) => ({ ok: true, value: read(reader) }) };
-    return new MultiRead<[...R, ReadResult<T>]>(this.#shell, this.#base, [...this.#parts, part]);
+    this.#parts.push(part);
+    return this as unknown as MultiRead<[...R, ReadResult<T>]>;
   }
 
   get(path: string): MultiRead<[...R, ReadResult<NodeData>]> {

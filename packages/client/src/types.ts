@@ -26,7 +26,7 @@ export interface Stat {
   readonly cversion: number;
   /** Changes of the ACL. */
   readonly aversion: number;
-  /** The session that owns an ephemeral znode; 0n for others (containers and TTL znodes have special values). */
+  /** The session that owns an ephemeral znode; 0n for all others: a stat does not tell containers and TTL znodes. */
   readonly ephemeralOwner: bigint;
   readonly dataLength: number;
   readonly numChildren: number;

@@ -3,7 +3,7 @@
  *
  *   node packages/e2e/dist/cli.js [--server zoots,apache-3.8.0] [--only TEXT] [--keep]
  *
- * Each row is run with each of the two as its server and the other one beside it. Without Java all rows are skipped aloud; with
+ * Each row is run with each of the two as its server and the other one beside it; `top` also with three of Apache's. Without Java all rows are skipped aloud; with
  * ZOOTS_CI=1 that is a failure. The last line is `N passed, N failed, N skipped`; the exit code is 1 if a row failed.
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
@@ -12,10 +12,13 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { holdRows } from './cli/hold-rows.js';
 import type { CliRow, CliStage, RealServer } from './cli/row.js';
+import { topOfEnsemble } from './cli/top-of-ensemble.js';
 import { treeRows } from './cli/tree-rows.js';
+import { Ensemble } from './peers/ensemble.js';
 import { freePort, type Peer, type PeerKind, PeerMissingError, startPeer } from './peers/peer.js';
 
 const rows: readonly CliRow[] = [...treeRows, ...holdRows];
+const ENSEMBLE_ROW = 'top of an ensemble: roles, a server that is killed';
 const kinds: readonly PeerKind[] = ['zoots', 'apache-3.8.0'];
 
 /** Short ticks, so that sessions of the killed expire within seconds; a snapshot every few hundred transactions. */
@@ -82,6 +85,27 @@ async function runAll(servers: readonly Server[], wanted: string, only: string, 
   }
 }
 
+/** Three servers of Apache's, started for this row alone. */
+async function runEnsembleRow(workDir: string, only: string): Promise<void> {
+  if (!ENSEMBLE_ROW.includes(only)) return;
+  const startMs = performance.now();
+  const ensemble = await Ensemble.start('apache-3.8.0', {
+    workDir: join(workDir, 'ensemble'),
+    config: serverConfig,
+    properties: {},
+  });
+  try {
+    await topOfEnsemble(ensemble);
+    tally.passed++;
+    console.log(`ok   3 x apache-3.8.0: ${ENSEMBLE_ROW} (${((performance.now() - startMs) / 1000).toFixed(1)} s)`);
+  } catch (error) {
+    tally.failed++;
+    console.log(`FAIL 3 x apache-3.8.0: ${ENSEMBLE_ROW}\n     ${(error as Error).stack}`);
+  } finally {
+    await ensemble.stop();
+  }
+}
+
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
@@ -95,9 +119,10 @@ async function main(): Promise<number> {
     const servers: Server[] = [];
     for (const kind of kinds) servers.push(new Server(kind, await freePort(), join(workDir, kind)));
     await runAll(servers, values.server, values.only, workDir);
+    await runEnsembleRow(workDir, values.only);
   } catch (error) {
     if (!(error instanceof PeerMissingError) || process.env.ZOOTS_CI === '1') throw error;
-    tally.skipped += rows.length * kinds.length;
+    tally.skipped += rows.length * kinds.length + 1;
     console.log(`SKIPPED all rows: ${error.message}`);
   } finally {
     if (values.keep) console.log(`files kept in ${workDir}`);

@@ -10,6 +10,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { chaosRows } from './client/chaos-rows.js';
 import { connectionRows } from './client/connection-rows.js';
 import { failoverRows } from './client/failover-rows.js';
 import { namespaceRows } from './client/namespace-rows.js';
@@ -33,6 +34,7 @@ const allRows: readonly ClientRow[] = [
   ...writeRows,
   ...connectionRows,
   ...tlsRows,
+  ...chaosRows,
   ...failoverRows,
   ...oldServerRows,
 ];

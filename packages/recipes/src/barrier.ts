@@ -18,7 +18,7 @@
  */
 import { type CallOptions, type Namespace, NodeExistsError, NoNodeError } from '@zoots/client';
 import { Changes } from './changes.js';
-import { Deadline, repeat } from './deadline.js';
+import { Deadline, repeat, reread } from './deadline.js';
 
 export class Barrier {
   readonly path: string;
@@ -60,10 +60,12 @@ export class Barrier {
   /** Resolves once the barrier is not set; at once if it is not now. */
   async wait(options?: CallOptions): Promise<void> {
     const deadline = new Deadline(options, 'barrier.wait', this.path);
-    await using changes = await Changes.of(this.#zk, this.path, deadline, (event) => event.type === 'deleted');
+    await using changes = await Changes.of(this.#zk, this.path, deadline, 'deleted');
+    // A server may be behind: without this, a barrier that was set elsewhere before the call could be missed.
+    await reread(this.#zk, deadline, (request) => this.#zk.sync(this.path, request));
     for (;;) {
       changes.clear();
-      if (!(await this.isSet(deadline.request()))) return;
+      if (!(await reread(this.#zk, deadline, (request) => this.isSet(request)))) return;
       await changes.next(deadline);
     }
   }

@@ -1,7 +1,8 @@
 /** Barriers: who waits, who is let go, and what is left behind when somebody gives up or dies. */
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
-import { RequestTimeoutError, SessionLostError } from '@zoots/client';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ClientClosedError, RequestTimeoutError, SessionLostError, type ZooKeeper } from '@zoots/client';
 import { Barrier, DoubleBarrier } from './index.js';
 import { childrenOf, countListeners, staged, tracked, until, watchCount } from './stage.test.js';
 
@@ -40,6 +41,15 @@ staged('a barrier is waited for through a lost session', async ({ server, one, t
   await waiting;
 });
 
+staged('a wait ends with its client', async ({ server, two, another }) => {
+  await two.create('/b');
+  const client = await another();
+  const outcome = assert.rejects(new Barrier(client, '/b').wait(), ClientClosedError);
+  await until('the watch is set', async () => (await watchCount(server)) === 1);
+  await client.close();
+  await outcome;
+});
+
 staged('a double barrier lets all in together and out together', async ({ server, one, two, another }) => {
   const members = [one, two, await another()].map((zk) => new DoubleBarrier(zk, '/db', 3));
   const [a, b, c] = members as [DoubleBarrier, DoubleBarrier, DoubleBarrier];
@@ -66,6 +76,23 @@ staged('a double barrier can be used again and again', async ({ one, two }) => {
     await Promise.all([a.enter(), b.enter()]);
     await Promise.all([a.leave(), b.leave()]);
   }
+  assert.deepEqual(await one.children('/db'), []);
+});
+
+staged('a member that is slow to see the end is not held up by those who begin anew', async ({ one, two }) => {
+  const children = one.children.bind(one);
+  one.children = async (...args) => {
+    await sleep(10);
+    return children(...args);
+  };
+  const play = async (zk: ZooKeeper): Promise<void> => {
+    const barrier = new DoubleBarrier(zk, '/db', 2);
+    for (let round = 0; round < 8; round++) {
+      await barrier.enter({ timeoutMs: 5_000 });
+      await barrier.leave({ timeoutMs: 5_000 });
+    }
+  };
+  await Promise.all([play(one), play(two)]);
   assert.deepEqual(await one.children('/db'), []);
 });
 

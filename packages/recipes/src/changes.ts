@@ -1,7 +1,7 @@
 /**
  * "Has something happened here since I last looked?": a persistent watch that is waited on, for recipes of the shape
  *
- *     await using changes = await Changes.of(zk, path, deadline);
+ *     await using changes = await Changes.of(zk, path, deadline, 'deleted');
  *     for (;;) {
  *       changes.clear();
  *       if (await isDone()) return;
@@ -11,16 +11,28 @@
  * No event can be missed: the watch is there before the first look, and what happens between a look and the wait ends the
  * wait at once. A persistent watch is taken instead of a one-shot one because it can be taken away again: a wait that
  * is given up leaves nothing behind on the server. Needs ZooKeeper 3.6 or later.
+ *
+ * The watch is recursive although only the znode and its children matter: Apache's servers before 3.9 keep one mode for each path
+ * and session, so a watch that is not recursive would silence a cache of the same client on the same path.
  */
 import {
   AuthenticationError,
   ClientClosedError,
   type Namespace,
+  parentOf,
   type Watch,
   type WatchEvent,
   type ZooKeeper,
 } from '@zoots/client';
 import { type Deadline, repeat } from './deadline.js';
+
+/** `deleted`: the znode is gone. `children`: a child came or went. */
+export type ChangeKind = 'deleted' | 'children';
+
+const KINDS: Readonly<Record<ChangeKind, (event: WatchEvent, path: string) => boolean>> = {
+  deleted: (event, path) => event.type === 'deleted' && event.path === path,
+  children: (event, path) => event.type !== 'changed' && event.path !== path && parentOf(event.path) === path,
+};
 
 interface Waiter {
   readonly wake: () => void;
@@ -36,14 +48,9 @@ export class Changes implements AsyncDisposable {
   #closed = false;
 
   /** Resolves when the server has the watch. */
-  static of(
-    zk: Namespace,
-    path: string,
-    deadline: Deadline,
-    isOfInterest?: (event: WatchEvent) => boolean,
-  ): Promise<Changes> {
+  static of(zk: Namespace, path: string, deadline: Deadline, what: ChangeKind): Promise<Changes> {
     // A new watch for each try: one whose registration failed stays as it is.
-    return repeat(zk, deadline, () => Changes.#open(new Changes(zk, path, isOfInterest), deadline));
+    return repeat(zk, deadline, () => Changes.#open(new Changes(zk, path, what), deadline));
   }
 
   static async #open(changes: Changes, deadline: Deadline): Promise<Changes> {
@@ -59,11 +66,12 @@ export class Changes implements AsyncDisposable {
     }
   }
 
-  private constructor(zk: Namespace, path: string, isOfInterest: (event: WatchEvent) => boolean = () => true) {
+  private constructor(zk: Namespace, path: string, what: ChangeKind) {
     this.path = path;
     this.#client = zk.client;
-    this.#watch = zk.watch(path, {}, (event) => {
-      if (event.type === 'gap' || isOfInterest(event)) this.#happen();
+    const isOfInterest = KINDS[what];
+    this.#watch = zk.watch(path, { recursive: true }, (event) => {
+      if (event.type === 'gap' || isOfInterest(event, path)) this.#happen();
     });
     // Whoever waits for it is told through next(); nobody may be waiting yet.
     this.#watch.ready.catch(() => {});

@@ -8,6 +8,7 @@ import {
   type Namespace,
   RequestAbortedError,
   RequestTimeoutError,
+  SessionLostError,
   ZooKeeperError,
 } from '@zoots/client';
 
@@ -125,6 +126,22 @@ export async function repeat<T>(
     } catch (error) {
       if (!(error instanceof ConnectionLossError)) throw error;
       // With `whenSuspended: 'fail'` the next try would fail at once.
+      await zk.client.connected(deadline.request());
+    }
+  }
+}
+
+/** The same for a read that is of no session in particular: it goes on in the next one. */
+export async function reread<T>(
+  zk: Namespace,
+  deadline: Deadline,
+  request: (options: CallOptions) => Promise<T>,
+): Promise<T> {
+  for (;;) {
+    try {
+      return await repeat(zk, deadline, request);
+    } catch (error) {
+      if (!(error instanceof SessionLostError)) throw error;
       await zk.client.connected(deadline.request());
     }
   }

@@ -7,7 +7,8 @@
  *     await barrier.leave();   // resolves when all have left
  *
  * Guaranteed: `enter()` resolves only if at least `memberCount` members had entered at some moment; `leave()` resolves only
- * after every member has left or its session ended. More than `memberCount` members may enter.
+ * after every member that was there when it was called has left or its session ended. More than `memberCount` members may
+ * enter. The same members may enter again as soon as they have left.
  *
  * When things fail: a member is an ephemeral znode, so one that dies while it computes counts as having left. If the session
  * is lost, `enter()` and `leave()` reject with SessionLostError and the member is out. A member that gives `enter()` up takes
@@ -29,6 +30,7 @@ import {
   NoNodeError,
   type Session,
   SessionLostError,
+  TransactionError,
 } from '@zoots/client';
 import { Changes } from './changes.js';
 import { Deadline, repeat } from './deadline.js';
@@ -86,8 +88,10 @@ export class DoubleBarrier {
     this.#session = null;
     const deadline = new Deadline(options, 'barrier.leave', this.path);
     try {
-      while (!(await this.#leaveStep(deadline, session)));
-      await this.#remove(READY, deadline);
+      // As long as our own znode is there nobody can have left and come back: these are the members of this time. Others may
+      // begin the next time before we have seen the end of this one, and are none of our business.
+      const companions = new Set(await this.#members(deadline));
+      while (!(await this.#leaveStep(companions, deadline, session)));
     } catch (error) {
       await this.#withdraw();
       throw error;
@@ -96,7 +100,7 @@ export class DoubleBarrier {
 
   async #join(deadline: Deadline, session: Session): Promise<void> {
     await repeat(this.#zk, deadline, (request) => this.#zk.ensurePath(this.path, request));
-    await using changes = await Changes.of(this.#zk, this.path, deadline, (event) => event.type === 'children');
+    await using changes = await Changes.of(this.#zk, this.path, deadline, 'children');
     await this.#removeStaleReady(deadline);
     const add = (request: CallOptions) =>
       this.#zk.create(childOf(this.path, this.#name), this.#data, { mode: 'ephemeral', ...request });
@@ -123,13 +127,13 @@ export class DoubleBarrier {
   }
 
   /** One look at who is still there; true if nobody is. */
-  async #leaveStep(deadline: Deadline, session: Session): Promise<boolean> {
-    const members = await this.#members(deadline);
+  async #leaveStep(companions: ReadonlySet<string>, deadline: Deadline, session: Session): Promise<boolean> {
+    const members = (await this.#members(deadline)).filter((name) => companions.has(name));
     this.#checkSession(session);
     const [lowest] = members;
     if (lowest === undefined) return true;
     if (members.length === 1 && lowest === this.#name) {
-      await this.#remove(lowest, deadline);
+      await this.#removeAsLast(deadline);
       return true;
     }
     if (lowest !== this.#name) await this.#remove(this.#name, deadline);
@@ -140,8 +144,25 @@ export class DoubleBarrier {
     return false;
   }
 
+  /**
+   * `ready` goes together with the last member: not earlier, as somebody may not have seen it yet, and not later, as it could be
+   * that of the next time.
+   */
+  async #removeAsLast(deadline: Deadline): Promise<void> {
+    const own = childOf(this.path, this.#name);
+    const removal = (request: CallOptions) =>
+      this.#zk.transaction().delete(own).delete(childOf(this.path, READY)).commit(request);
+    try {
+      await repeat(this.#zk, deadline, removal);
+    } catch (error) {
+      // One of them is gone already: members of kazoo remove `ready` first, or an earlier try was successful.
+      if (!(error instanceof TransactionError && error.cause instanceof NoNodeError)) throw error;
+      await this.#remove(this.#name, deadline);
+    }
+  }
+
   async #untilGone(path: string, deadline: Deadline, session: Session): Promise<void> {
-    await using changes = await Changes.of(this.#zk, path, deadline, (event) => event.type === 'deleted');
+    await using changes = await Changes.of(this.#zk, path, deadline, 'deleted');
     for (;;) {
       changes.clear();
       if ((await this.#zk.exists(path, deadline.request())) === null) return;

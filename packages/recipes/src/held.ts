@@ -59,7 +59,7 @@ export class Held implements Hold {
   readonly #unwatch: () => void;
   #released: Promise<void> | null = null;
 
-  /** `token` is not the znode's own where it continues what another znode began. */
+  /** @internal `token` is not the znode's own where it continues what another znode began. */
   constructor(place: Place, options: HoldOptions, token = place.czxid) {
     this.path = place.path;
     this.token = token;
@@ -75,7 +75,7 @@ export class Held implements Hold {
     return !this.signal.aborted;
   }
 
-  /** Its place in the queue, for recipes that build on it. */
+  /** @internal Its place in the queue, for recipes that build on it. */
   get place(): Place {
     return this.#place;
   }

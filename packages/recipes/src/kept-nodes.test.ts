@@ -34,12 +34,15 @@ staged('a persistent node comes back in a new session', async ({ server, one, tw
   await until('it is known', () => node.isPresent);
 });
 
-staged('a node of somebody else is waited for', async ({ one, two }) => {
+staged('a node of somebody else is waited for', async ({ server, one, two }) => {
   const first = new PersistentNode(one, '/n', { data: 'first' });
   await first.ready;
   await using second = new PersistentNode(two, '/n', { data: 'second' });
+  const { czxid } = (await one.get('/n')).stat;
   const ready = tracked(second.ready);
-  await two.sync('/n');
+  await until('the second watches', async () => (await watchCount(server)) === 2);
+  for (let i = 0; i < 10; i++) await two.sync('/n');
+  assert.equal((await one.get('/n')).stat.czxid, czxid);
   assert.equal(ready.isSettled, false);
   assert.equal(second.isPresent, false);
   await first.close();
@@ -147,14 +150,15 @@ staged('a set is divided among those who are there', async ({ server, one, two, 
   await until('no watch is left', async () => (await watchCount(server)) === 0);
 });
 
-staged('an item is not handed out before its owner gave it back', async ({ one, two }) => {
+staged('an item is not handed out before its owner gave it back', async ({ server, one, two }) => {
   await using a = new SetPartitioner(one, '/set', ['only'], { settleMs: 10, divide: forFirst });
   const share = (await a.next()) as Share;
   assert.deepEqual(share.items, ['only']);
   await using b = new SetPartitioner(two, '/set', ['only'], { settleMs: 10, divide: forLast });
   const next = tracked(b.next());
   await until('it must be given back', () => share.signal.aborted);
-  await two.sync('/');
+  // Both watch the party and their member, and one the claim.
+  await until('the other waits for the claim', async () => (await watchCount(server)) === 5);
   assert.equal(next.isSettled, false);
   const again = a.next();
   const theirs = (await next.promise) as Share;

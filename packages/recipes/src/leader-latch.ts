@@ -16,13 +16,14 @@
  *
  * Failures: those of SimpleLock. When the leadership is lost, its signal is aborted, `leadership` is null, and `follower` is
  * emitted with the reason, in this order. If taking part itself fails (an ACL that was changed), the latch ends: `leading()`
- * and `terms()` reject, and `error` is emitted, which without a listener ends the process, as errors of emitters do.
+ * and `terms()` reject, and `error` is emitted, which without a listener ends the process, as errors of emitters do. When its
+ * client is closed, the latch ends without `error`.
  *
  * Znodes: `<path>/_c_<uuid>-latch-<10 digits>`, ephemeral, with `id` as data: Curator's LeaderLatch. With `convention: 'kazoo'`
  * those of kazoo's Election.
  */
 import { EventEmitter } from 'node:events';
-import type { Namespace } from '@zoots/client';
+import { ClientClosedError, type Namespace } from '@zoots/client';
 import { Held, lossController } from './held.js';
 import type { LostError } from './lock-errors.js';
 import { type AcquireOptions, Patience, unlessAborted } from './patience.js';
@@ -49,8 +50,8 @@ export class LeaderLatch extends EventEmitter<LeaderLatchEvents> implements Asyn
   #state: LatchState = 'new';
   #leadership: Held | null = null;
   #participation: Promise<void> = Promise.resolve();
-  /** Replaced each time that somebody becomes leader. */
-  #next = new Turn();
+  /** Who waits in `leading()`. */
+  readonly #waiting = new Set<() => void>();
 
   constructor(namespace: Namespace, path: string, options: LockOptions = {}) {
     super();
@@ -76,7 +77,7 @@ export class LeaderLatch extends EventEmitter<LeaderLatchEvents> implements Asyn
         this.#state = 'closed';
         this.#closing.abort(error);
         if (!isJoined) reject(error);
-        else if (!isClosed) this.emit('error', error);
+        else if (!isClosed && !(error instanceof ClientClosedError)) this.emit('error', error);
       });
     });
   }
@@ -94,10 +95,8 @@ export class LeaderLatch extends EventEmitter<LeaderLatchEvents> implements Asyn
 
   #lead(leadership: Held): void {
     this.#leadership = leadership;
-    const turn = this.#next;
-    this.#next = new Turn();
     this.emit('leader', leadership);
-    turn.come(leadership);
+    for (const wake of this.#waiting) wake();
   }
 
   #unlead(): LostError {
@@ -122,7 +121,21 @@ export class LeaderLatch extends EventEmitter<LeaderLatchEvents> implements Asyn
     for (;;) {
       patience.signal.throwIfAborted();
       if (this.leadership !== null) return this.leadership;
-      await unlessAborted(this.#next.came, patience.signal, this.#closing.signal);
+      await this.#change(patience.signal);
+    }
+  }
+
+  /** Resolves when it leads. (A promise that all share would keep those who gave up for as long as it is pending.) */
+  async #change(signal: AbortSignal): Promise<void> {
+    let wake!: () => void;
+    const woken = new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+    this.#waiting.add(wake);
+    try {
+      await unlessAborted(woken, signal, this.#closing.signal);
+    } finally {
+      this.#waiting.delete(wake);
     }
   }
 
@@ -168,18 +181,6 @@ export class LeaderLatch extends EventEmitter<LeaderLatchEvents> implements Asyn
 class LatchClosed extends Error {
   override readonly name = 'LatchClosed';
   override readonly message = 'the leader latch was closed';
-}
-
-/** The next time that we become leader. */
-class Turn {
-  readonly came: Promise<Held>;
-  come!: (leadership: Held) => void;
-
-  constructor() {
-    this.came = new Promise((resolve) => {
-      this.come = resolve;
-    });
-  }
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -101,6 +101,24 @@ staged('terms: one after the other, to the end', async (one, two) => {
   await closing;
 });
 
+staged('a latch ends with its client, quietly; one that cannot go on says so', async (one, two) => {
+  const a = new LeaderLatch(one, '/leader');
+  const first = await a.leading();
+  await one.close();
+  assert.ok(first.signal.aborted);
+  await assert.rejects(a.leading(), { code: 'ZK_CLOSED' });
+  await a.close();
+  const b = new LeaderLatch(two, '/leader');
+  const second = await b.leading();
+  const errors: unknown[] = [];
+  b.on('error', (error) => errors.push(error));
+  await two.setAcl('/leader', [{ perms: 1 | 8, scheme: 'world', id: 'anyone' }]);
+  await second.release();
+  await until('it fails', () => errors.length === 1);
+  assert.equal((errors[0] as { code: string }).code, 'ZK_NO_AUTH');
+  await assert.rejects(b.leading(), { code: 'ZK_NO_AUTH' });
+});
+
 staged('a latch that may not take part says so', async (one) => {
   await one.create('/closed', null, { acl: [{ perms: 1, scheme: 'world', id: 'anyone' }] });
   const latch = new LeaderLatch(one, '/closed');

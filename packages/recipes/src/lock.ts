@@ -45,7 +45,8 @@ export class Lock {
     const ownership = this.#ownershipOf(owner);
     for (;;) {
       patience.signal.throwIfAborted();
-      if (ownership.held?.isHeld) return ownership.enter(ownership.held);
+      const again = ownership.reenter();
+      if (again !== null) return again;
       if (ownership.pending === null) return ownership.enter(await this.#acquireFor(ownership, patience));
       await unlessAborted(ownership.pending, patience.signal);
     }
@@ -59,8 +60,7 @@ export class Lock {
       () => undefined,
     );
     try {
-      ownership.held = await acquiring;
-      return ownership.held;
+      return await acquiring;
     } catch (error) {
       throw patience.signal.aborted ? patience.signal.reason : error;
     } finally {
@@ -71,13 +71,12 @@ export class Lock {
   /** As SimpleLock's; an `owner` who has it gets it. */
   async tryAcquire({ owner = {}, signal, timeoutMs }: OwnedAcquireOptions = {}): Promise<ReentrantHold | null> {
     const ownership = this.#ownershipOf(owner);
-    if (ownership.held?.isHeld) return ownership.enter(ownership.held);
-    if (timeoutMs === undefined && ownership.pending !== null) return null;
+    const again = ownership.reenter();
+    if (again !== null || (timeoutMs === undefined && ownership.pending !== null)) return again;
     if (timeoutMs !== undefined) return nullAtTimeout(this.acquire({ owner, signal, timeoutMs }));
     const held = await this.#lock.tryAcquire({ signal });
-    if (held === null) return null;
-    ownership.held = held;
-    return ownership.enter(held);
+    // Without it, the same owner may have got it meanwhile.
+    return held === null ? ownership.reenter() : ownership.enter(held);
   }
 
   /** See {@link SimpleLock.withLock}. */
@@ -98,15 +97,31 @@ export class Lock {
 
 /** What one owner has. */
 class Ownership {
-  held: Held | null = null;
   /** Resolves when the first acquire has ended, either way. */
   pending: Promise<void> | null = null;
-  #holds = 0;
+  #tenure: Tenure | null = null;
 
+  /** With what was acquired just now. */
   enter(held: Held): ReentrantHold {
-    this.#holds++;
-    return new ReentrantHold(held, () => (--this.#holds === 0 ? held.release() : Promise.resolve()));
+    this.#tenure = { held, holds: 0 };
+    return holdOf(this.#tenure);
   }
+
+  /** Null if the owner does not have it. */
+  reenter(): ReentrantHold | null {
+    return this.#tenure?.held.isHeld ? holdOf(this.#tenure) : null;
+  }
+}
+
+/** One acquisition of the lock, and how many holds there are of it. Holds of an earlier one that was lost do not count. */
+interface Tenure {
+  readonly held: Held;
+  holds: number;
+}
+
+function holdOf(tenure: Tenure): ReentrantHold {
+  tenure.holds++;
+  return new ReentrantHold(tenure.held, () => (--tenure.holds === 0 ? tenure.held.release() : Promise.resolve()));
 }
 
 /** One of the holds of an owner. The lock is free when all are released. */

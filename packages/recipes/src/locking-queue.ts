@@ -14,9 +14,9 @@
  * long as a consumer stops when `entry.signal` is aborted. Without a death each entry is delivered once; after one, again:
  * work on entries must bear that. Entries of better priority (lower number) come first, then in their order.
  *
- * When things fail: the hold is an ephemeral znode. If the session is lost, `entry.signal` is aborted and `done()` rejects with
- * SessionLostError: whether the entry was deleted is known only to who looks. `put()` without an answer rejects with `outcome:
- * 'unknown'`.
+ * When things fail: a take that waits keeps waiting through lost connections and sessions. A hold is an ephemeral znode: if the
+ * session is lost, `entry.signal` is aborted and `done()` rejects with SessionLostError: whether the entry was deleted is known only
+ * to who looks. `put()` without an answer rejects with `outcome: 'unknown'`.
  *
  * Layout: entries are persistent sequential children of `path/entries`, `entry-PPP-NNNNNNNNNN`; holds are ephemeral children of
  * `path/taken` with the same name, and a value that only their consumer knows. The same as kazoo's LockingQueue; consumers of
@@ -32,11 +32,10 @@ import {
   NoNodeError,
   type Session,
   SessionLostError,
-  type Transaction,
   TransactionError,
 } from '@zoots/client';
 import { Changes } from './changes.js';
-import { Deadline, repeat } from './deadline.js';
+import { Deadline, repeat, reread } from './deadline.js';
 import { kazooPriority } from './queue-layout.js';
 
 const PRIORITY = 100;
@@ -70,8 +69,8 @@ export class LockingQueue {
     const prefix = childOf(this.#entries, kazooPriority(options.priority ?? PRIORITY));
     await this.#ensurePaths(deadline);
     // A transaction with a part more is another object, of another type.
-    let transaction: Transaction<readonly unknown[]> = this.#zk.transaction();
-    for (const one of data) transaction = transaction.create(prefix, one, { mode: 'persistent-sequential' });
+    const transaction = this.#zk.transaction();
+    for (const one of data) transaction.create(prefix, one, { mode: 'persistent-sequential' });
     await transaction.commit(deadline.request());
   }
 
@@ -87,9 +86,8 @@ export class LockingQueue {
     const now = await this.#takeFirst(deadline);
     if (now !== null) return now;
     await this.#ensurePaths(deadline);
-    const isChildren = (event: { type: string }): boolean => event.type === 'children';
-    await using entries = await Changes.of(this.#zk, this.#entries, deadline, isChildren);
-    await using taken = await Changes.of(this.#zk, this.#taken, deadline, isChildren);
+    await using entries = await Changes.of(this.#zk, this.#entries, deadline, 'children');
+    await using taken = await Changes.of(this.#zk, this.#taken, deadline, 'children');
     for (;;) {
       entries.clear();
       taken.clear();
@@ -120,7 +118,7 @@ export class LockingQueue {
 
   async #names(path: string, deadline: Deadline): Promise<string[]> {
     try {
-      return await this.#zk.children(path, deadline.request());
+      return await reread(this.#zk, deadline, (request) => this.#zk.children(path, request));
     } catch (error) {
       if (error instanceof NoNodeError) return [];
       throw error;
@@ -149,22 +147,24 @@ export class LockingQueue {
       const options = { mode: 'ephemeral', parents: true } as const;
       await repeat(this.#zk, deadline, (request) => this.#zk.create(path, id, { ...options, ...request }));
     } catch (error) {
+      // The hold, if it was made, went with the session; the entry is there for the next try.
+      if (error instanceof SessionLostError) return null;
       if (!(error instanceof NodeExistsError)) {
         // Given up, or worse: it may have been made.
         this.#giveBack(path, id);
         throw error;
       }
       // An earlier try may have been successful although its answer was lost.
-      if (!(await this.#isOurs(path, id, deadline))) return null;
+      if (!(await reread(this.#zk, deadline, () => this.#isOurs(path, id, deadline)))) return null;
     }
     try {
       const { data } = await this.#zk.get(childOf(this.#entries, name), deadline.request());
       if (!session.signal.aborted) return new HeldEntry(this.#zk, this.path, { name, id, data, session });
       this.#giveBack(path, id);
-      throw new SessionLostError('the session ended, and with it the hold', 'unknown', { path });
+      return null;
     } catch (error) {
       this.#giveBack(path, id);
-      if (error instanceof NoNodeError) return null;
+      if (error instanceof NoNodeError || error instanceof SessionLostError) return null;
       throw error;
     }
   }

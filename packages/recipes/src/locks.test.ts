@@ -150,6 +150,28 @@ staged('given up while the create was on its way: its znode goes', async ({ serv
   await queueOf(one, '/l', 0);
 });
 
+staged('given up while connections break: what is left behind would block for ever', async ({ server, one, two }) => {
+  const lock = new SimpleLock(two, '/l');
+  let givenUp = 0;
+  for (let i = 0; i < 24; i++) {
+    if (i % 3 === 0) server.freeze();
+    const settled = lock.acquire({ timeoutMs: i % 4 }).then(
+      (held) => held.release(),
+      (error: unknown) => {
+        assert.ok(error instanceof AcquireTimeoutError);
+        givenUp++;
+      },
+    );
+    for (let turns = 0; turns < i; turns++) await new Promise((resolve) => setImmediate(resolve));
+    server.dropConnections();
+    server.thaw();
+    await settled;
+  }
+  assert.ok(givenUp > 0);
+  assert.equal(await new SimpleLock(one, '/l').withLock(() => 'free', { timeoutMs: 5_000 }), 'free');
+  await queueOf(one, '/l', 0);
+});
+
 staged('connections that break again and again: one znode for each acquire', async ({ server, one, two }) => {
   const lock = new SimpleLock(two, '/l');
   for (let i = 0; i < 15; i++) {

@@ -23,7 +23,7 @@ import {
   type WatchEvent,
 } from '@zoots/client';
 import { closeWatch, endOf } from './changes.js';
-import { type Deadline, isPassing, repeat } from './deadline.js';
+import { type Deadline, isPassing, reread } from './deadline.js';
 import { EventFan } from './event-fan.js';
 
 /** A znode as it was read; data and stat belong together. */
@@ -90,6 +90,8 @@ export class Mirror implements AsyncDisposable {
   #failedInARow = 0;
   /** The first check is on its way; events may come earlier, as soon as the server has the watch. */
   #isBegun = false;
+  /** The connection was lost: until the gap is told, nobody knows what is missing. */
+  #isCutOff = false;
   #isChecked = false;
   #closed = false;
   #failure: Error | null = null;
@@ -112,8 +114,7 @@ export class Mirror implements AsyncDisposable {
 
   /** Whether the copy is that of the server now, as far as events have arrived: connected, and nothing left to read. */
   get isCurrent(): boolean {
-    const { state } = this.#zk.client;
-    return this.#isIdle && (state === 'connected' || state === 'read-only');
+    return this.#isIdle && this.#isConnected;
   }
 
   children(path: string): string[] {
@@ -128,7 +129,7 @@ export class Mirror implements AsyncDisposable {
       this.ready.then(resolve, reject);
       return () => {};
     });
-    await repeat(this.#zk, deadline, (request) => this.#zk.sync(this.path, request));
+    await reread(this.#zk, deadline, (request) => this.#zk.sync(this.path, request));
     await deadline.wait<void>((resolve, reject) => {
       const settle = (): void => {
         if (this.#closed) reject(this.#failure ?? new Error(`the cache of ${this.path} is closed`));
@@ -188,15 +189,22 @@ export class Mirror implements AsyncDisposable {
   readonly #onState = (): void => {
     const ended = endOf(this.#zk.client, this.path);
     if (ended !== null) this.#end(ended);
+    else if (!this.#isConnected && this.#isBegun) this.#isCutOff = true;
   };
 
+  get #isConnected(): boolean {
+    const { state } = this.#zk.client;
+    return state === 'connected' || state === 'read-only';
+  }
+
   get #isIdle(): boolean {
-    return this.#isChecked && this.#tasks.size === 0 && this.#refreshTimer === null;
+    return this.#isChecked && !this.#isCutOff && this.#tasks.size === 0 && this.#refreshTimer === null;
   }
 
   #onEvent(event: WatchEvent): void {
     if (this.#closed || event.type === 'children') return;
     if (event.type === 'gap') {
+      this.#isCutOff = false;
       this.#refresh();
       return;
     }
@@ -389,9 +397,9 @@ export class Mirror implements AsyncDisposable {
   }
 }
 
-/** The same znode with the same data. */
+/** The same znode with the same data: one that was created anew has another mzxid, too. */
 function isSame(a: Stat, b: Stat): boolean {
-  return a.czxid === b.czxid && a.mzxid === b.mzxid;
+  return a.mzxid === b.mzxid;
 }
 
 /** How many levels `path` is below `root`: 0 for itself, -1 if it is elsewhere. */

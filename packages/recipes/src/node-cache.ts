@@ -7,7 +7,8 @@
  *     for await (const node of flag.values()) console.log(node?.data?.toString() ?? 'gone');
  *
  * Guarantees, failures and cost are those of {@link TreeCache}: it is one of depth 0, on a persistent watch that is not
- * recursive.
+ * recursive. Apache's servers from 3.6 to 3.8 keep one mode for each path and session: there, do not have a node cache and a tree or
+ * children cache of one client on the very same path, as the later one would silence the earlier one.
  */
 import type { CallOptions, Namespace } from '@zoots/client';
 import { Deadline } from './deadline.js';

@@ -67,8 +67,9 @@ test('a client that fails at once without a connection is told all the same', as
   for (let round = 0; round < 5; round++) {
     const held = await new SimpleLock(one, '/l').acquire();
     const waiting = new SimpleLock(two, '/l').acquire();
+    const suspended = new Promise((resolve) => two.once('state', resolve));
     server.dropConnections();
-    await until('suspended', () => two.state === 'suspended');
+    await suspended;
     await held.release();
     await (await waiting).release();
   }

@@ -121,7 +121,7 @@ export class PersistentNode implements AsyncDisposable {
   }
 
   async #keep(deadline: Deadline): Promise<void> {
-    await using changes = await Changes.of(this.#zk, this.path, deadline, (event) => event.type === 'deleted');
+    await using changes = await Changes.of(this.#zk, this.path, deadline, 'deleted');
     const onSession = (): void => changes.wake();
     this.#zk.client.on('session', onSession);
     try {

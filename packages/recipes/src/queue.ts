@@ -21,7 +21,7 @@
  */
 import { BadVersionError, type CallOptions, childOf, type Data, type Namespace, NoNodeError } from '@zoots/client';
 import { Changes } from './changes.js';
-import { Deadline, repeat } from './deadline.js';
+import { Deadline, reread } from './deadline.js';
 import { QUEUE_LAYOUTS, type QueueLayout, type QueueLayoutName } from './queue-layout.js';
 
 export interface QueueOptions {
@@ -70,7 +70,8 @@ export class Queue {
     for (const name of await this.names(deadline)) {
       const path = childOf(this.path, name);
       try {
-        return this.layout.decode((await this.zk.get(path, deadline.request())).data, path)[0];
+        const { data } = await reread(this.zk, deadline, (request) => this.zk.get(path, request));
+        return this.layout.decode(data, path)[0];
       } catch (error) {
         if (!(error instanceof NoNodeError)) throw error;
       }
@@ -113,7 +114,7 @@ export class Queue {
   /** Names of the entries, in the order in which they are taken. */
   protected async names(deadline: Deadline): Promise<string[]> {
     try {
-      const names = await this.zk.children(this.path, deadline.request());
+      const names = await reread(this.zk, deadline, (request) => this.zk.children(this.path, request));
       return this.sort(names.filter((name) => name.startsWith(this.layout.prefix)));
     } catch (error) {
       if (error instanceof NoNodeError) return [];
@@ -133,7 +134,7 @@ export class Queue {
   async #takeItem(deadline: Deadline): Promise<QueueItem> {
     const now = await this.#pollItem(deadline);
     if (now !== undefined) return now;
-    await using changes = await Changes.of(this.zk, this.path, deadline, (event) => event.type === 'children');
+    await using changes = await Changes.of(this.zk, this.path, deadline, 'children');
     for (;;) {
       changes.clear();
       const item = await this.#pollItem(deadline);
@@ -162,7 +163,7 @@ export class Queue {
   async #takeEntry(name: string, deadline: Deadline): Promise<QueueItem[] | null> {
     const path = childOf(this.path, name);
     try {
-      const { data, stat } = await repeat(this.zk, deadline, (request) => this.zk.get(path, request));
+      const { data, stat } = await reread(this.zk, deadline, (request) => this.zk.get(path, request));
       const items = this.layout.decode(data, path);
       await this.zk.delete(path, { version: stat.version, ...deadline.request() });
       return items.map((item) => ({ data: item, name }));

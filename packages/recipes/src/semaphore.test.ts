@@ -37,7 +37,8 @@ staged('no more than the permits, and everybody gets one', async (one, two) => {
   };
   const jobs = Array.from({ length: 20 }, (_, i) => new Semaphore(i % 2 === 0 ? one : two, '/s', 3).withPermit(work));
   await Promise.all(jobs);
-  assert.equal(most, 3);
+  assert.ok(most <= 3, `${most}`);
+  await (await new Semaphore(one, '/s', 3).acquireMany(3)).release();
   await childrenOf(one, '/s/leases', 0);
   await childrenOf(one, '/s/locks', 0);
 });

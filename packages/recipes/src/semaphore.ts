@@ -112,13 +112,14 @@ export class Semaphore implements Acquirable<Held> {
 
   /** Takes a place among the permits and ends our turn, in any case. */
   async #take(turn: Place, patience: Patience, waiting: (place: Place) => Promise<void>): Promise<Place> {
+    let place: Place | null = null;
     try {
-      const place = await this.#permits.attempt(patience, waiting);
+      place = await this.#permits.attempt(patience, waiting);
       await turn.leave();
       return place;
     } catch (error) {
       // Not awaited: who gave up is told at once, though the connection may be broken.
-      void turn.leave().catch(() => undefined);
+      for (const left of [turn, place]) left?.leave().catch(() => undefined);
       throw error;
     }
   }

@@ -134,7 +134,7 @@ export class SetPartitioner implements AsyncIterable<Share>, AsyncDisposable {
   async #run(deadline: Deadline): Promise<void> {
     await this.#member.ready;
     const party = childOf(this.path, 'party');
-    await using changes = await Changes.of(this.#zk, party, deadline, (event) => event.type === 'children');
+    await using changes = await Changes.of(this.#zk, party, deadline, 'children');
     await repeat(this.#zk, deadline, (request) => this.#zk.ensurePath(childOf(this.path, 'claims'), request));
     for (;;) {
       const session = await this.#zk.client.connected(deadline.request());
@@ -260,7 +260,7 @@ export class SetPartitioner implements AsyncIterable<Share>, AsyncDisposable {
 
   /** False if the members changed first. */
   async #untilReleased(path: string, changes: Changes, deadline: Deadline): Promise<boolean> {
-    await using claim = await Changes.of(this.#zk, path, deadline, (event) => event.type === 'deleted');
+    await using claim = await Changes.of(this.#zk, path, deadline, 'deleted');
     for (;;) {
       claim.clear();
       if ((await this.#zk.exists(path, deadline.request())) === null) return true;

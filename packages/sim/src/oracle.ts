@@ -44,6 +44,8 @@ export class Oracle implements DiskWatcher {
   incarnation = 0;
   replyCount = 0;
   txnCount = 0;
+  /** Told of every session that the server closes by itself. */
+  onSessionExpired: (high: number, low: number) => void = () => {};
   readonly #trace: Trace;
   readonly #options: RunOptions;
   readonly #image: DiskImage;
@@ -152,7 +154,10 @@ export class Oracle implements DiskWatcher {
         `txn ${hex(zxid)} closes session ${sessionKey(sessionHigh, sessionLow)}, whose client did not ask for it`,
       );
     }
-    if (request === null) this.sessions.onExpired(sessionHigh, sessionLow, this.server?.nowMs ?? 0);
+    if (request === null) {
+      this.sessions.onExpired(sessionHigh, sessionLow, this.server?.nowMs ?? 0);
+      this.onSessionExpired(sessionHigh, sessionLow);
+    }
     this.sessions.onClosed(sessionHigh, sessionLow);
     this.#sent.delete(sessionKey(sessionHigh, sessionLow));
     const must = this.model.ephemeralsOf(sessionHigh, sessionLow);

@@ -180,13 +180,18 @@ const ENCODE: ReadonlyMap<number, Encode> = new Map<number, Encode>([
   [OP.closeSession, none],
 ]);
 
-/** Appends the whole frame. An op nobody knows has no body. */
+/** Appends what comes behind the header. An op nobody knows has no body. */
+export function writeBody(out: ByteWriter, request: Request): void {
+  (ENCODE.get(request.op) ?? none)(out, request);
+}
+
+/** Appends the whole frame. */
 export function writeRequest(out: ByteWriter, request: Request): void {
   const start = out.length;
   out.int32(0);
   out.int32(request.xid);
   out.int32(request.op);
-  (ENCODE.get(request.op) ?? none)(out, request);
+  writeBody(out, request);
   out.length = Math.max(start + 12, out.length - request.cutBytes);
   out.setInt32At(start, out.length - start - 4);
 }

@@ -7,13 +7,15 @@ import { Prng } from '@zoots/base';
 import type { Server } from '@zoots/core';
 import { compareState } from './checkers/tree-state.js';
 import { fail } from './checkers/violation.js';
-import { Client } from './client.js';
+import type { Client, ClientWorld } from './client.js';
+import { CoreClient } from './core-client.js';
 import { FaultInjector } from './fault-injector.js';
 import { Host } from './host.js';
 import type { Mutant } from './mutants.js';
 import { Oracle } from './oracle.js';
+import { RawClient } from './raw-client.js';
 import { SimDisk } from './sim-disk.js';
-import { Link } from './sim-network.js';
+import { type Endpoint, Link } from './sim-network.js';
 import { Simulator } from './simulator.js';
 import { drawOptions, type RunOptions } from './swarm.js';
 import { NOTE, Trace, type TraceSink } from './trace.js';
@@ -46,6 +48,8 @@ export interface RunSettings {
 
 /** Progress that each client must make when all is well again. */
 const PROGRESS_REPLIES = 5;
+/** Longer than a client waits for anything. */
+const CLIENT_REST_MS_MAX = 30_000;
 
 export function runSeed(seed: number, settings: RunSettings = {}): RunResult {
   const run = new Run(seed, settings);
@@ -100,25 +104,26 @@ export class Run {
         minSessionTimeoutMs,
         prng.chance(0.7) ? minSessionTimeoutMs * 3 : maxSessionTimeoutMs,
       );
-      const client = new Client(
-        number,
-        {
-          simulator: this.simulator,
-          trace: this.trace,
-          oracle: this.oracle,
-          connect: this.#connect,
-          halfCloseChance: this.options.faults.halfCloseChance,
-        },
-        prng.fork('client'),
-        workload,
-        timeoutMs,
-      );
+      const client = this.#makeClient(number, prng, workload, timeoutMs);
       this.clients.push(client);
       client.start(prng.below(50_000));
     }
+    this.oracle.onSessionExpired = (high, low) => {
+      const turnMaxUs = Math.max(this.options.turnMaxUs, this.options.withheldTurnMaxUs);
+      for (const client of this.clients) client.onServerExpired(high, low, this.options.driftPpm, turnMaxUs);
+    };
   }
 
-  readonly #connect = (client: Client, address: string): Link => {
+  #makeClient(number: number, prng: Prng, workload: Workload, timeoutMs: number): Client {
+    const { simulator, trace, oracle } = this;
+    const world: ClientWorld = { simulator, trace, oracle, connect: this.#connect };
+    const isCore = prng.chance(this.options.coreClientShare);
+    if (isCore) return new CoreClient(number, world, prng.fork('client'), workload, timeoutMs);
+    const { halfCloseChance } = this.options.faults;
+    return new RawClient(number, world, prng.fork('client'), workload, timeoutMs, halfCloseChance);
+  }
+
+  readonly #connect = (client: Endpoint, address: string): Link => {
     const { simulator, options } = this;
     const link = new Link(++this.#linkCount, simulator, this.#networkPrng, options.network);
     this.links.add(link);
@@ -186,10 +191,11 @@ export class Run {
     for (const client of this.clients) client.progressCount = 0;
     const { maxSessionTimeoutMs } = this.options.core;
     this.#await('every client to make progress', 10_000 + 4 * maxSessionTimeoutMs, () =>
-      this.clients.every((client) => client.progressCount >= PROGRESS_REPLIES && client.state === 'connected'),
+      this.clients.every((client) => client.progressCount >= PROGRESS_REPLIES && client.isConnected),
     );
     const server = this.host.server as Server;
     compareState(server, this.oracle.model, 'after healing');
+    for (const client of this.clients) client.demandNothingMissed();
   }
 
   #leave(): void {
@@ -201,6 +207,9 @@ export class Run {
     const boundMs = 2 * (maxSessionTimeoutMs + tickTimeMs) + this.options.expirySlackMs;
     const server = this.host.server as Server;
     this.#await('every session to end', boundMs, () => server.sessions.count === 0);
+    this.#await('every client to be at rest', CLIENT_REST_MS_MAX, () =>
+      this.clients.every((client) => client.isAtRest),
+    );
   }
 
   /** Nothing is in flight: every queue is empty, nothing is left of the sessions. */

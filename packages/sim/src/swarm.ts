@@ -36,6 +36,8 @@ export interface RunOptions {
   /** Chaos ends when so many replies have come. */
   readonly repliesMax: number;
   readonly clientCount: number;
+  /** How many of them run the real session core; the others speak for themselves. */
+  readonly coreClientShare: number;
   readonly core: CoreConfig;
   readonly habits: Habits;
   readonly faults: FaultOptions;
@@ -70,6 +72,7 @@ export function drawOptions(seed: number, prng: Prng): RunOptions {
     chaosMs,
     repliesMax: Math.floor(1.2 * requestsMax(habits)),
     clientCount,
+    coreClientShare: prng.pick([0, 0.5, 0.7, 1]),
     core,
     habits,
     faults: drawFaults(prng, core, chaosMs),

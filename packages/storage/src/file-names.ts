@@ -32,6 +32,20 @@ export function snapshotName(zxid: number, compression: SnapshotCompression): st
   return `snapshot.${toHex(zxid)}${SUFFIXES[compression]}`;
 }
 
+const UNDONE_PREFIX = 'undone-';
+
+/**
+ * What a snapshot is called whose state was undone by a truncation of the log. Its first part is not `snapshot`, so neither
+ * Apache's server nor ours takes it for one.
+ */
+export function undoneSnapshotName(name: string): string {
+  return UNDONE_PREFIX + name;
+}
+
+export function isUndoneSnapshotName(name: string): boolean {
+  return name.startsWith(`${UNDONE_PREFIX}snapshot.`);
+}
+
 export function logName(zxid: number): string {
   return `log.${toHex(zxid)}`;
 }

@@ -27,6 +27,8 @@ export const REMEDIES = {
     'put the snapshot files back; or, if these logs are the whole history (an upgrade from 3.4 without a snapshot), start once with -Dzookeeper.snapshot.trust.empty=true',
   misplaced:
     'dataDir and dataLogDir differ: move snapshot files to dataDir/version-2 and log files to dataLogDir/version-2',
+  truncate:
+    'move the data directory away and let this server fetch the whole state from its leader; the old directory still holds everything it held',
   epochFile: `it must be readable and hold one decimal number; ${EPOCH_COPY}`,
   acceptedEpoch: `a promise to a leader was lost: ${EPOCH_COPY}`,
   currentEpoch: `the epoch files are older than the log beside them: ${EPOCH_COPY}`,

@@ -27,7 +27,8 @@ export type RepairStep =
     }
   | { readonly kind: 'remove'; readonly path: string };
 
-type Action = (next: Done) => void;
+/** One step of a change to the disk. */
+export type Action = (next: Done) => void;
 
 /** Carries out the steps one after another, then syncs the directories. */
 export function repair(disk: Disk, steps: readonly RepairStep[], directories: readonly string[], done: Done): void {
@@ -40,7 +41,8 @@ export function repair(disk: Disk, steps: readonly RepairStep[], directories: re
   runInTurn(actions, done);
 }
 
-function runInTurn(actions: readonly Action[], done: Done): void {
+/** Takes the steps one after another; the first error ends it. */
+export function runInTurn(actions: readonly Action[], done: Done): void {
   const runFrom = (index: number): void => {
     const action = actions[index];
     if (action === undefined) done(null);

@@ -263,6 +263,20 @@ test('a damaged snapshot is refused where logs are missing before or behind its 
   refused(run(behind), newest, /reach only 0x9, not 0xa/);
 });
 
+test('a damaged snapshot from a leader, between logs that seem to hang together, is refused', () => {
+  for (const zxid of [EPOCH, 9]) {
+    const disk = new MemoryDisk();
+    putSnapshot(disk, 0);
+    putLog(disk, range(1, 5));
+    const fetched = putSnapshot(disk, zxid);
+    const log = putLog(disk, range(EPOCH + 1, EPOCH + 3));
+    loaded(run(disk), zxid, EPOCH + 3);
+    flip(disk, fetched, 30);
+    refused(run(disk), log, /missing between 0x5 and 0x100000001.*is damaged/);
+    loaded(run(disk, { allowGaps: true }), 0, EPOCH + 3);
+  }
+});
+
 test('where all snapshots are damaged, logs from the very first txn prove the state', () => {
   const whole = new MemoryDisk();
   flip(whole, putSnapshot(whole, 3), 30);

@@ -230,6 +230,7 @@ class Recovery {
     const verdict = this.#chain.take(zxid, view.getUint32(start - 8));
     if (verdict === 'repeated') return null;
     if (verdict !== 'next') return this.#refuseRecord(verdict, last, zxid);
+    if (this.#jumpsOverDamaged(last, zxid)) return this.#refuseRecord('gap', last, zxid);
     this.#keepUnfinished();
     this.#txnCount++;
     const problem = this.#sink.onTxn(bytes, start, end);
@@ -245,6 +246,14 @@ class Recovery {
    */
   #isStartProven(zxid: number): boolean {
     return zxid === 1 || this.#options.trustEmptySnapshot || this.#damaged.some((damage) => damage.zxid === 0);
+  }
+
+  /**
+   * A snapshot whose zxid no record has came from a leader, with txns that were never in these logs. From one epoch to the
+   * next the zxids alone do not tell.
+   */
+  #jumpsOverDamaged(last: number, zxid: number): boolean {
+    return !this.#options.allowGaps && this.#damaged.some((damage) => damage.zxid > last && damage.zxid < zxid);
   }
 
   #refuseUnfounded(zxid: number): string {

@@ -32,6 +32,9 @@ export const TRAILER_BYTES = 8 + SEAL_BYTES;
 /** Sections 7 and 8 are never longer; a hex digest has 16 digits. */
 export const SECTIONS_BYTES_MAX = 256;
 
+/** "BenWasHere", which ends the stream to a learner (see snapshot-stream.ts). */
+export const STREAM_SIGNATURE: readonly number[] = [0x42, 0x65, 0x6e, 0x57, 0x61, 0x73, 0x48, 0x65, 0x72, 0x65];
+
 export function writeSnapshotHeader(writer: ByteWriter): void {
   writer.int32(SNAPSHOT_MAGIC);
   writer.int32(SNAPSHOT_VERSION);

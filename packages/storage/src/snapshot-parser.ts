@@ -1,5 +1,6 @@
 /**
- * Takes a snapshot apart as its bytes arrive, in pieces of any size, and hands its sessions, ACLs and nodes to a sink.
+ * Takes a snapshot apart as its bytes arrive, in pieces of any size, and hands its sessions, ACLs and nodes to a sink. It
+ * comes from a file, or from a leader (`snapshot-stream.ts`).
  *
  * What the sink has received is valid only once `end` has said so: the seals come last. A sink must therefore bear
  * nonsense (it may refuse it), and drop everything when the snapshot turns out damaged.
@@ -13,6 +14,7 @@ import {
   SNAPSHOT_HEADER_BYTES,
   SNAPSHOT_MAGIC,
   STAT_PERSISTED_BYTES,
+  STREAM_SIGNATURE,
   TRAILER_BYTES,
 } from './snapshot-format.js';
 
@@ -34,7 +36,7 @@ export interface SnapshotSink {
     aclId: number,
     statStart: number,
   ): boolean;
-  /** All seals agree. A digest version of 0 means that the snapshot holds none. False refuses the snapshot. */
+  /** All seals agree, or the stream's signature was read. A digest version of 0 means that the snapshot holds none. False refuses the snapshot. */
   onSnapshotEnd(
     zxid: number,
     digestZxid: number,
@@ -45,10 +47,20 @@ export interface SnapshotSink {
 }
 
 /** No session list, ACL or node is longer than this; a damaged length must not make us hold more. */
-const UNIT_BYTES_MAX = 256 * 1024 * 1024;
+export const UNIT_BYTES_MAX = 256 * 1024 * 1024;
 
 /** What comes next in the file. */
-type Expected = 'header' | 'session-count' | 'session' | 'acl-count' | 'acl' | 'node' | 'seal' | 'sections';
+type Expected =
+  | 'header'
+  | 'session-count'
+  | 'session'
+  | 'acl-count'
+  | 'acl'
+  | 'node'
+  | 'seal'
+  | 'sections'
+  | 'signature'
+  | 'nothing';
 
 /** A step's answer: not enough bytes yet. Anything else is where it got to. */
 const MORE = -1;
@@ -57,7 +69,9 @@ export class SnapshotParser {
   readonly #sink: SnapshotSink;
   /** The zxid in the file's name: it, not section 8, says what the snapshot stands for. */
   readonly #zxid: number;
-  #expected: Expected = 'header';
+  readonly #form: 'file' | 'stream';
+  readonly #unitBytesMax: number;
+  #expected: Expected;
   /** Sessions or ACLs still to come. */
   #left = 0;
   /** Bytes that are no whole unit yet. */
@@ -71,9 +85,22 @@ export class SnapshotParser {
   /** Set by the first thing that is wrong. */
   error: string | null = null;
 
-  constructor(sink: SnapshotSink, zxid: number) {
+  constructor(sink: SnapshotSink, zxid: number, form: 'file' | 'stream' = 'file', unitBytesMax = UNIT_BYTES_MAX) {
+    this.#unitBytesMax = unitBytesMax;
     this.#sink = sink;
     this.#zxid = zxid;
+    this.#form = form;
+    this.#expected = form === 'file' ? 'header' : 'session-count';
+  }
+
+  /** A stream was read to its signature, and accepted. A file never tells by itself: see `end`. */
+  get isEnded(): boolean {
+    return this.#expected === 'nothing' && this.error === null;
+  }
+
+  /** Pushed and not read: the beginning of a unit, or what follows the end of a stream. */
+  get heldBytes(): number {
+    return this.#heldBytes;
   }
 
   /** The next bytes. Returns false once the snapshot is known to be damaged. */
@@ -84,12 +111,13 @@ export class SnapshotParser {
     while (this.error === null) {
       const next = this.#step(at);
       if (next === MORE || this.error !== null) break;
-      this.#checksum = adler32(this.#held, at, next, this.#checksum);
+      if (this.#form === 'file') this.#checksum = adler32(this.#held, at, next, this.#checksum);
       this.offset += next - at;
       at = next;
     }
-    this.#held.copyWithin(0, at, this.#heldBytes);
+    if (at > 0) this.#held.copyWithin(0, at, this.#heldBytes);
     this.#heldBytes -= at;
+    if (this.#heldBytes > this.#unitBytesMax && !this.isEnded) this.#fail('an impossible length');
     return this.error === null;
   }
 
@@ -137,6 +165,10 @@ export class SnapshotParser {
       case 'sections':
         if (this.#heldBytes - at > SECTIONS_BYTES_MAX) this.#fail('something follows the end');
         return MORE;
+      case 'signature':
+        return this.#readSignature(at);
+      case 'nothing':
+        return MORE;
     }
   }
 
@@ -178,6 +210,8 @@ export class SnapshotParser {
   #endOfAcl(at: number): number {
     if (!this.#has(at, 12)) return MORE;
     const count = this.#view.getInt32(at + 8);
+    // -1 stands for a null list.
+    if (count < -1) this.#fail('a negative ACL length');
     let end = at + 12;
     for (let i = 0; i < count; i++) {
       end = this.#endOfField(end + 4, false);
@@ -191,7 +225,7 @@ export class SnapshotParser {
   #endOfField(at: number, mayBeNull: boolean): number {
     if (!this.#has(at, 4)) return MORE;
     const length = this.#view.getInt32(at);
-    if (length < (mayBeNull ? -1 : 0) || length > UNIT_BYTES_MAX) {
+    if (length < (mayBeNull ? -1 : 0) || length > this.#unitBytesMax) {
       this.#fail('an impossible length');
       return MORE;
     }
@@ -203,7 +237,7 @@ export class SnapshotParser {
     const pathEnd = this.#endOfField(at, false);
     if (pathEnd === MORE) return MORE;
     if (pathEnd === at + 5 && this.#held[at + 4] === 0x2f) {
-      this.#expected = 'seal';
+      this.#expected = this.#form === 'file' ? 'seal' : 'signature';
       return pathEnd;
     }
     const dataEnd = this.#endOfField(pathEnd, true);
@@ -224,6 +258,18 @@ export class SnapshotParser {
     if (!this.#isSealAt(at, this.#checksum)) this.#fail('the seal does not agree with the content');
     this.#expected = 'sections';
     return at + SEAL_BYTES;
+  }
+
+  #readSignature(at: number): number {
+    const end = at + 4 + STREAM_SIGNATURE.length;
+    if (end > this.#heldBytes) return MORE;
+    const isRight =
+      this.#view.getInt32(at) === STREAM_SIGNATURE.length &&
+      STREAM_SIGNATURE.every((byte, index) => this.#held[at + 4 + index] === byte);
+    if (!isRight) this.#fail('the stream does not end with its signature');
+    else if (!this.#sink.onSnapshotEnd(this.#zxid, 0, 0, 0, 0)) this.#fail('the snapshot was refused');
+    else this.#expected = 'nothing';
+    return end;
   }
 
   #isSealAt(at: number, checksum: number): boolean {

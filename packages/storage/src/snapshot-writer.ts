@@ -6,11 +6,12 @@
  * either no snapshot or a whole one. An error on the way is kept and reported by `finish`; the caller may look at `error`
  * to stop its walk early. See `snapshot-format.ts` for the bytes.
  */
-import { adler32, assert, ByteWriter } from '@zoots/base';
+import { adler32, assert } from '@zoots/base';
 import { type Codec, compressorFor, type GzipPort, NO_GZIP } from './compression.js';
 import type { Disk, DiskError, DiskFile, Done } from './disk.js';
 import { joinPath, type SnapshotCompression, snapshotName, snapshotTemporaryName } from './file-names.js';
 import { DIGEST_VERSION, writeSeal, writeSlash, writeSnapshotHeader } from './snapshot-format.js';
+import { SnapshotSections } from './snapshot-sections.js';
 
 export interface SnapshotWriterOptions {
   readonly directory: string;
@@ -40,9 +41,7 @@ interface Piece {
   readonly end: number;
 }
 
-export class SnapshotWriter {
-  /** The caller appends raw node records { ustring path, buffer data, long acl, StatPersisted } here. */
-  readonly out: ByteWriter;
+export class SnapshotWriter extends SnapshotSections {
   /** Name of the finished file, without directory. */
   readonly name: string;
   /** Set by the first failure; the snapshot then cannot be finished. */
@@ -75,6 +74,7 @@ export class SnapshotWriter {
   #done: Done | null = null;
 
   constructor(disk: Disk, options: SnapshotWriterOptions, zxid: number) {
+    super(BLOCK_ROOM_BYTES);
     this.#disk = disk;
     this.#options = options;
     this.#zxid = zxid;
@@ -83,7 +83,6 @@ export class SnapshotWriter {
     this.#codec = compressorFor(options.compression, options.gzip, (bytes, start, end) =>
       this.#packed.push({ bytes, start, end }),
     );
-    this.out = new ByteWriter(BLOCK_ROOM_BYTES);
     writeSnapshotHeader(this.out);
     disk.open(this.#temporaryPath, 'create', (error, file) => {
       this.#file = file;
@@ -92,25 +91,6 @@ export class SnapshotWriter {
       this.error ??= error;
       this.#next();
     });
-  }
-
-  beginSessions(count: number): void {
-    this.out.int32(count);
-  }
-
-  session(high: number, low: number, timeoutMs: number): void {
-    this.out.longPair(high, low);
-    this.out.int32(timeoutMs);
-  }
-
-  beginAcls(count: number): void {
-    this.out.int32(count);
-  }
-
-  /** `bytes` from `start` to `end` are an encoded vector<ACL>. */
-  acl(id: number, bytes: Uint8Array, start: number, end: number): void {
-    this.out.long(id);
-    this.out.raw(bytes, start, end);
   }
 
   /** Hands what is in `out` to the disk when enough has gathered. Call after each slice. */

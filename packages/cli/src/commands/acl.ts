@@ -8,6 +8,8 @@ import { countText, parseCount } from '../modern/quantities.js';
 import { readTree } from '../modern/tree-reader.js';
 import { aclJson, aclText, parseAcl } from '../modern/znode-facts.js';
 
+const IN_FLIGHT_MAX = 200;
+
 export const command: ModernCommand = {
   name: 'acl',
   operands: { min: 1, max: 2 },
@@ -29,12 +31,18 @@ auth::cdrwa means the identities of --auth. JSON: {"path", "acl": [{"scheme", "i
     const client = await invocation.connect();
     const depthMax = line.has('recursive') ? Number.POSITIVE_INFINITY : 0;
     let count = 0;
+    let setting: Promise<unknown>[] = [];
     for await (const node of readTree(client, path, { acl: acl === null, depthMax })) {
-      if (acl !== null) await client.setAcl(node.path, acl, { version });
+      if (acl !== null) setting.push(client.setAcl(node.path, acl, { version }));
       else writeAcl(out, node.path, node.acl, node.stat?.aversion ?? null);
       count++;
+      if (setting.length >= IN_FLIGHT_MAX) {
+        await Promise.all(setting);
+        setting = [];
+      }
       await out.ready();
     }
+    await Promise.all(setting);
     if (acl !== null) writeDone(out, path, count);
     return EXIT.ok;
   },

@@ -33,7 +33,9 @@ out. JSON: {"path", "created", "changed", "unchanged", "leftOut"}.
     const wish = writeWishOf(line, target.path);
     if (!line.has('recursive')) await refuseChildren(from, source.path);
     // Ephemerals are read, so that they can be counted, or copied as persistent ones.
-    const records = recordsOfServer(from, source.path, { hasEphemerals: true, hasAcls: wish.hasAcls });
+    const { hasAcls } = wish;
+    const newestZxid = await newestZxidOf(from, source.path);
+    const records = recordsOfServer(from, source.path, { hasEphemerals: true, hasAcls, newestZxid });
     const first = await firstOf(records, source.path);
     await refuseOccupied(to, wish, target.path === '/' ? [] : [first]);
     if (line.has('parents') && !wish.isDryRun) await ensureParent(to, target.path);
@@ -53,6 +55,13 @@ function refuseOverlap(source: string, target: string): void {
 async function refuseChildren(from: Namespace, path: string): Promise<void> {
   const stat = await from.exists(path);
   if (stat !== null && stat.numChildren > 0) throw new RefusedError(`${path} has children; -r copies them, too`);
+}
+
+/** The source as it is now: the target may lie within it, under another name of the same server. */
+async function newestZxidOf(from: Namespace, path: string): Promise<number> {
+  await from.sync(path);
+  await from.exists(path);
+  return from.client.lastZxid;
 }
 
 async function firstOf(records: AsyncGenerator<TreeRecord>, path: string): Promise<TreeRecord> {

@@ -3,10 +3,10 @@
  * if not. The lines and the order of the search are those of `zkServer.sh status`, which scripts look at.
  */
 import { readFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { parseProperties } from '@zoots/server';
 import { defaultConfigFile } from '../checkout.js';
+import { fourLetterWord } from '../modern/server-figures.js';
 
 const answerTimeoutMs = 5000;
 
@@ -102,21 +102,7 @@ function readFirstLine(file: string): string {
 
 /** The answer to a four letter word; empty if there is none. */
 function askServer(host: string, port: number, word: string): Promise<string> {
-  return new Promise((resolve) => {
-    let answer = '';
-    const socket = connect({ host: addressToAsk(host), port });
-    const finish = (): void => {
-      socket.destroy();
-      resolve(answer);
-    };
-    socket.setTimeout(answerTimeoutMs, finish);
-    socket.on('connect', () => socket.write(word));
-    socket.on('data', (chunk) => {
-      answer += chunk.toString('latin1');
-    });
-    socket.on('end', finish);
-    socket.on('error', finish);
-  });
+  return fourLetterWord(addressToAsk(host), port, word, answerTimeoutMs).catch(() => '');
 }
 
 /** A server that listens everywhere listens here. */

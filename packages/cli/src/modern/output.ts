@@ -65,7 +65,7 @@ export class Output {
   write(text: string): void {
     this.#held.push(text);
     this.#heldCharacters += text.length;
-    if (this.#heldCharacters > HELD_CHARACTERS_MAX) this.flush();
+    if (this.isTerminal || this.#heldCharacters > HELD_CHARACTERS_MAX) this.flush();
   }
 
   /** Bytes as they are. */

@@ -146,6 +146,12 @@ test('cp: on the server, to another, merged', async () => {
   await refused(1, /\/none: the znode does not exist/, 'cp', '/none', '/copy2');
 });
 
+test('cp into its own source, under another name of the server, has an end', async () => {
+  await ok('cp', '-r', '/app', `zk://localhost:${here.port}/app/a/b/copy`);
+  assert.deepEqual((await ok('find', '/app/a/b/copy', '--name', 'copy')).lines, ['/app/a/b/copy']);
+  assert.equal(await zk.countDescendants('/app/a/b/copy'), 4);
+});
+
 test('cp --plain: ephemerals become persistent', async () => {
   assert.deepEqual((await ok('cp', '-r', '/app', '/copy', '--plain', '--json')).json, [
     { path: '/copy', created: 6, changed: 0, unchanged: 0, leftOut: 0 },

@@ -7,7 +7,7 @@ import type { Acl, Namespace, Stat } from '@zoots/client';
 export interface TreeNode {
   /** As the namespace has it. */
   readonly path: string;
-  /** The last component; empty for the tree's root. */
+  /** The last component; empty for `/`. */
   readonly name: string;
   /** 0 for the tree's root. */
   readonly depth: number;
@@ -29,6 +29,8 @@ export interface TreeWish {
   readonly acl?: boolean;
   /** Deepest level to read; 0 is the root alone. */
   readonly depthMax?: number;
+  /** Leaves out what was created later than this zxid, with what is below: a copy into its own source would have no end. */
+  readonly newestZxid?: number;
   /** Subtrees to leave out, by the path of their root. */
   isLeftOut?(path: string): boolean;
 }
@@ -46,7 +48,8 @@ interface Level {
 
 /** Throws the client's errors: NoNodeError if `root` does not exist. */
 export async function* readTree(namespace: Namespace, root: string, wish: TreeWish = {}): AsyncGenerator<TreeNode> {
-  const first = await readNode(namespace, { path: root, name: '', depth: 0, isLast: true }, wish);
+  const name = root.slice(root.lastIndexOf('/') + 1);
+  const first = await readNode(namespace, { path: root, name, depth: 0, isLast: true }, wish);
   const aheadMax = wish.data === true ? AHEAD_WITH_DATA_MAX : AHEAD_MAX;
   yield first;
   const levels: Level[] = [levelBelow(first, wish)];
@@ -56,7 +59,7 @@ export async function* readTree(namespace: Namespace, root: string, wish: TreeWi
     }
     const node = await level.ahead.shift();
     if (node === undefined) levels.pop();
-    else if (node !== null) {
+    else if (node !== null && (node.stat?.czxid ?? 0) <= (wish.newestZxid ?? Number.POSITIVE_INFINITY)) {
       yield node;
       if (node.children.length > 0) levels.push(levelBelow(node, wish));
     }

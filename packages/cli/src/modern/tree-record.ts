@@ -26,6 +26,8 @@ export interface TreeRecord {
 
 export interface RecordWish {
   readonly hasEphemerals: boolean;
+  /** Without what was created after this zxid. */
+  readonly newestZxid?: number;
   /** Without them, every record has the open ACL, and no right to read ACLs is needed. */
   readonly hasAcls: boolean;
 }
@@ -50,7 +52,8 @@ export async function* recordsOfServer(
   wish: RecordWish,
 ): AsyncGenerator<TreeRecord> {
   const isLeftOut = (path: string): boolean => root === '/' && path === '/zookeeper';
-  for await (const node of readTree(namespace, root, { data: true, acl: wish.hasAcls, isLeftOut })) {
+  const { hasAcls: acl, newestZxid = Number.POSITIVE_INFINITY } = wish;
+  for await (const node of readTree(namespace, root, { data: true, acl, newestZxid, isLeftOut })) {
     if (node.isDenied || node.stat === null) {
       throw new RefusedError(
         `${node.path}: the ACL does not let this session read all of it; present an identity that may, with --auth SCHEME:AUTH`,

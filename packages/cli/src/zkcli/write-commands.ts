@@ -1,5 +1,5 @@
 /** The commands of zkCli that write: create, set, delete and the like. */
-import { type Acl, type CreateMode, OPEN_ACL, type Transaction } from '@zoots/client';
+import { type Acl, type CreateMode, OPEN_ACL } from '@zoots/client';
 import { ERROR } from '@zoots/protocol';
 import { parseAcl } from './acl-text.js';
 import type { CommandContext, CommandRow, Output } from './command.js';
@@ -223,8 +223,8 @@ async function deleteSubtree({ connection, output }: CommandContext, path: strin
 
 async function deleteTogether(connection: CommandContext['connection'], paths: readonly string[]): Promise<void> {
   await connection.call(null, (client, options) => {
-    let transaction: Transaction<readonly unknown[]> = client.transaction();
-    for (const path of paths) transaction = transaction.delete(path);
+    const transaction = client.transaction();
+    for (const path of paths) transaction.delete(path);
     return transaction.commit(options);
   });
 }

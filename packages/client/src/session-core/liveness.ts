@@ -25,6 +25,9 @@ export class Liveness {
   /** The server heard from us at this time or later. */
   #heardMs = 0;
   #marks: Mark[] = [];
+  /** Of the newest mark, also when it is gone. */
+  #markedCount = 0;
+  #answeredCount = 0;
   #pingsSentMs: number[] = [];
 
   /** A server accepted the session; it heard the ConnectRequest after it was sent. */
@@ -34,6 +37,8 @@ export class Liveness {
     this.#sentMs = nowMs;
     this.#receivedMs = nowMs;
     this.#marks = [];
+    this.#markedCount = 0;
+    this.#answeredCount = 0;
     this.#pingsSentMs = [];
   }
 
@@ -44,8 +49,10 @@ export class Liveness {
   /** Bytes left; `sentCount` requests are among all that were sent so far. */
   onSent(sentCount: number, nowMs: number): void {
     this.#sentMs = nowMs;
-    const last = this.#marks.at(-1);
-    if (last === undefined || last.sentCount < sentCount) this.#marks.push({ sentCount, atMs: nowMs });
+    // A ping is no request: nothing but its own answer shows that it was heard.
+    if (sentCount === this.#markedCount) return;
+    this.#marks.push({ sentCount, atMs: nowMs });
+    this.#markedCount = sentCount;
   }
 
   onPing(nowMs: number): void {
@@ -59,6 +66,9 @@ export class Liveness {
 
   /** So many requests have been answered. */
   onAnswered(answeredCount: number): void {
+    // Other frames say nothing of the requests that are still in flight.
+    if (answeredCount === this.#answeredCount) return;
+    this.#answeredCount = answeredCount;
     const marks = this.#marks;
     let i = 0;
     while (i < marks.length && (marks[i] as Mark).sentCount < answeredCount) i++;

@@ -196,8 +196,9 @@ export class SessionCore {
     this.#stage = 'open';
     this.#prime();
     if (isNew) this.#ports.onSession(this.session);
-    this.#setState(isReadOnlyServer ? 'read-only' : 'connected');
-    this.watches.announceGap();
+    // Whoever is told may end the connection.
+    if (this.#stage === 'open') this.#setState(isReadOnlyServer ? 'read-only' : 'connected');
+    if (this.#stage === 'open') this.watches.announceGap();
     this.#pump();
     this.flush();
     this.#ports.onDeadline();
@@ -207,7 +208,7 @@ export class SessionCore {
   #prime(): void {
     this.#authentication.sendAll(this.#out);
     // All frames are relative to the same zxid: the replies on this connection must not move it in between.
-    writeSetWatches(this.#out, this.watches.paths(), this.lastZxid);
+    writeSetWatches(this.#out, this.watches.paths(), this.lastZxid, this.#options.setWatchesBytesMax);
     this.#markDirty();
   }
 
@@ -250,6 +251,8 @@ export class SessionCore {
     else if (xid === XID.notification) this.#onNotification(zxid, reader);
     else if (xid === XID.ping) this.#liveness.onPong();
     else if (xid === XID.auth) this.#onAuthReply(code);
+    // A server that is too busy refuses setWatches as well. Without a word from us the watches would be lost.
+    else if (xid === XID.setWatches && code !== ERROR.ok) this.#drop(`the watches were refused with code ${code}`);
   }
 
   #onReply(xid: number, zxid: number, code: number, reader: ByteReader): void {
@@ -353,7 +356,7 @@ export class SessionCore {
   }
 
   #pump(): void {
-    while (this.#waiting.length > 0 && this.#hasRoom()) {
+    while (this.#stage === 'open' && this.#waiting.length > 0 && this.#hasRoom()) {
       const request = this.#waiting.shift() as SessionRequest;
       if (request.stage === 'waiting') this.#send(request);
       else this.#cancelledCount--;
@@ -452,7 +455,7 @@ export class SessionCore {
 
   #onImpatient(): void {
     this.#patienceUntilMs = Number.POSITIVE_INFINITY;
-    this.#failAll(this.#waiting.drain(), 'connection-loss');
+    this.#failAll(this.#drainWaiting(), 'connection-loss');
   }
 
   // ---- losing ----
@@ -485,7 +488,6 @@ export class SessionCore {
   #suspend(): void {
     const interrupted = this.#inFlight.drain();
     this.#inFlightBytes = 0;
-    if (this.session !== null) this.#setState('suspended');
     const { failWhenSuspended } = this.#options;
     for (let i = interrupted.length - 1; i >= 0; i--) {
       const request = interrupted[i] as SessionRequest;
@@ -493,12 +495,14 @@ export class SessionCore {
       request.stage = 'waiting';
       this.#waiting.unshift(request);
     }
+    // Whoever is told may end the client, and with it what waits.
+    if (this.session !== null) this.#setState('suspended');
     for (const request of interrupted) if (request.stage === 'sent') this.#fail(request, 'connection-loss', 'unknown');
-    if (failWhenSuspended) this.#failAll(this.#waiting.drain(), 'connection-loss');
+    if (failWhenSuspended) this.#failAll(this.#drainWaiting(), 'connection-loss');
   }
 
   #loseSession(end: SessionEnd): void {
-    const pending = [...this.#inFlight.drain(), ...this.#waiting.drain()];
+    const pending = [...this.#inFlight.drain(), ...this.#drainWaiting()];
     const had = this.session !== null;
     this.session = null;
     this.#inFlightBytes = 0;
@@ -515,7 +519,11 @@ export class SessionCore {
       if (request.stage === 'waiting') this.#fail(request, reason, 'not-sent');
       else if (request.stage === 'sent') this.#fail(request, reason, 'unknown');
     }
-    if (this.#waiting.length === 0) this.#cancelledCount = 0;
+  }
+
+  #drainWaiting(): SessionRequest[] {
+    this.#cancelledCount = 0;
+    return this.#waiting.drain();
   }
 
   // ---- ending ----
@@ -549,7 +557,7 @@ export class SessionCore {
     const wasConnected = this.#stage !== 'pause';
     this.#stage = 'ended';
     if (wasConnected) this.#ports.disconnect();
-    const pending = [...this.#inFlight.drain(), ...this.#waiting.drain()];
+    const pending = [...this.#inFlight.drain(), ...this.#drainWaiting()];
     const had = this.session !== null;
     this.session = null;
     this.#setState(state);

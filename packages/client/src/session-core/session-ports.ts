@@ -79,6 +79,8 @@ export interface SessionOptions {
   readonly failWhenSuspended: boolean;
   readonly requestBytesMax: number;
   readonly replyBytesMax: number;
+  /** Bytes of paths in one setWatches frame; left out, SET_WATCHES_BYTES_MAX. */
+  readonly setWatchesBytesMax?: number;
 }
 
 export const CONNECT_TIMEOUT_MS_MAX = 10_000;

@@ -8,14 +8,14 @@
  *
  * Cost to a write while a snapshot runs: one comparison, and for the first change of a row, writing that row.
  */
-import type { SnapshotWriter } from '@zoots/storage';
+import type { SnapshotSections } from '@zoots/storage';
 import type { SessionTable } from '../session/session-table.js';
 import type { ChangeListener, Tree } from './tree.js';
 import { F, NONE, ROOT } from './znode-store.js';
 
 export class SnapshotWalk implements ChangeListener {
   readonly #tree: Tree;
-  readonly #writer: SnapshotWriter;
+  readonly #writer: SnapshotSections;
   readonly #mark: number;
   #cursor = 0;
   readonly #idEnd: number;
@@ -26,7 +26,7 @@ export class SnapshotWalk implements ChangeListener {
   isFailed = false;
 
   /** Begins: sessions and ACL lists are written at once. `mark` differs from that of any earlier walk (1 … 2^24 - 1). */
-  constructor(tree: Tree, sessions: SessionTable, writer: SnapshotWriter, mark: number) {
+  constructor(tree: Tree, sessions: SessionTable, writer: SnapshotSections, mark: number) {
     this.#tree = tree;
     this.#writer = writer;
     this.#mark = mark;

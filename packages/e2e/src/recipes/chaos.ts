@@ -6,7 +6,16 @@ import { strict as assert } from 'node:assert';
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
 import { connect, type ZooKeeper } from '@zoots/client';
-import { ChildrenCache, Counter, DoubleBarrier, LockingQueue, NodeCache, TreeCache } from '@zoots/recipes';
+import {
+  Barrier,
+  ChildrenCache,
+  Counter,
+  DoubleBarrier,
+  LockingQueue,
+  NodeCache,
+  Queue,
+  TreeCache,
+} from '@zoots/recipes';
 import { Prng } from '../differential/prng.js';
 import { freePort } from '../peers/peer.js';
 import { projectRoot } from '../peers/versions.js';
@@ -16,7 +25,8 @@ import type { WorkKind, WorkReport, WorkSettings } from './worker.js';
 
 const script = join(projectRoot, 'packages', 'e2e', 'dist', 'recipes', 'worker.js');
 
-const clientOptions = { sessionTimeoutMs: 10_000, backoff: { minMs: 10, maxMs: 100 }, timeoutMs: 30_000 };
+/** Longer than a server takes to start again on a busy machine: the client of the row keeps its session. */
+const clientOptions = { sessionTimeoutMs: 40_000, backoff: { minMs: 10, maxMs: 100 }, timeoutMs: 30_000 };
 
 class Worker {
   readonly who: string;
@@ -101,7 +111,34 @@ function row(name: string, run: (stage: Stage, client: ZooKeeper) => Promise<voi
     await using client = await connect(stage.connectString, clientOptions);
     await run(stage, client);
   };
-  return { name: `chaos: ${name}`, run: runWithClient };
+  return { name: `chaos: ${name}`, run: runWithClient, isForEnsembles: true };
+}
+
+/** Lines to all servers that can be cut. */
+class Lines implements AsyncDisposable {
+  readonly #lines: readonly FlakyLine[];
+
+  private constructor(lines: readonly FlakyLine[]) {
+    this.#lines = lines;
+  }
+
+  static async open({ ports }: Stage): Promise<Lines> {
+    const lines: FlakyLine[] = [];
+    for (const port of ports) lines.push(await FlakyLine.open(await freePort(), port));
+    return new Lines(lines);
+  }
+
+  get connectString(): string {
+    return this.#lines.map(({ port }) => `127.0.0.1:${port}`).join();
+  }
+
+  cutAll(): void {
+    for (const line of this.#lines) line.cutAll();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const line of this.#lines) await line[Symbol.asyncDispose]();
+  }
 }
 
 const doubleBarrier = row('double barrier, 20 rounds of 6', async ({ root, connectString }, client) => {
@@ -141,7 +178,7 @@ const membership = row('group with process kills', async ({ root, connectString 
 });
 
 const lockingQueue = row('locking queue with kills, cuts and a restart', async (stage, client) => {
-  const { root, port, connectString } = stage;
+  const { root, connectString } = stage;
   const path = `${root}/queue`;
   const takers = new Map<string, Worker[]>();
   const doneBy = new Map<string, Worker[]>();
@@ -151,9 +188,9 @@ const lockingQueue = row('locking queue with kills, cuts and a restart', async (
     if (type === 'done') doneBy.set(what, [...(doneBy.get(what) ?? []), worker]);
     if (type === 'lost') lost.add(`${what} ${worker.who}`);
   };
-  await using line = await FlakyLine.open(await freePort(), port);
+  await using line = await Lines.open(stage);
   await using direct = new Crew('consumer', connectString, path, { onReport });
-  await using flaky = new Crew('consumer', `127.0.0.1:${line.port}`, path, { onReport });
+  await using flaky = new Crew('consumer', line.connectString, path, { onReport });
   await Promise.all([direct.hire(3), flaky.hire(2)]);
   const queue = new LockingQueue(client, path);
   const entries: string[] = [];
@@ -186,7 +223,7 @@ const lockingQueue = row('locking queue with kills, cuts and a restart', async (
     }
     again += took.length - 1;
   }
-  assert.deepEqual(await client.children(`${path}/taken`), []);
+  await until('nothing is held', async () => (await client.children(`${path}/taken`)).length === 0);
   stage.note(`${entries.length} entries, ${again} delivered again, ${lost.size} lost by their holders`);
 });
 
@@ -196,8 +233,8 @@ const counters = row('counter with cuts and a restart', async (stage, client) =>
   const onReport = (_: Worker, { type, what }: WorkReport): void => {
     if (type === 'added') counts[what] = (counts[what] ?? 0) + 1;
   };
-  await using line = await FlakyLine.open(await freePort(), stage.port);
-  await using crew = new Crew('adder', `127.0.0.1:${line.port}`, path, { onReport });
+  await using line = await Lines.open(stage);
+  await using crew = new Crew('adder', line.connectString, path, { onReport });
   await crew.hire(4);
   const added = (): number => counts.yes ?? 0;
   for (let cut = 0; cut < 8; cut++) {
@@ -207,6 +244,7 @@ const counters = row('counter with cuts and a restart', async (stage, client) =>
     if (cut === 4) await stage.restartServer();
   }
   await crew.stop();
+  await client.sync(path);
   const value = await new Counter(client, path).get();
   const { unknown = 0 } = counts;
   assert.ok(value >= added() && value <= added() + unknown, `${value} for ${added()} and perhaps ${unknown}`);
@@ -258,6 +296,33 @@ const partitions = row('partition with kills and a restart', async (stage, clien
   await until('no claim is left', async () => (await client.children(`${path}/claims`)).length === 0);
 });
 
+const together = row('waits and caches of one client on one path', async ({ root, connectString }, client) => {
+  await using other = await connect(connectString, clientOptions);
+  const path = `${root}/shared`;
+  await using early = new TreeCache(client, path);
+  await early.ready;
+  const queue = new Queue(client, path);
+  const taking = queue.take({ timeoutMs: 10_000 });
+  await using late = new ChildrenCache(client, path);
+  await late.ready;
+  const barrier = new Barrier(client, path);
+  await other.ensurePath(path);
+  const waiting = barrier.wait({ timeoutMs: 10_000 });
+  await other.create(`${path}/znode`, 'is in both caches');
+  await new Queue(other, path).put('entry');
+  assert.equal(String(await taking), 'entry');
+  await Promise.all([early.sync(), late.sync()]);
+  assert.deepEqual([early.children(path), late.names()], [['znode'], ['znode']]);
+  // The wait is over and its watch is gone: the caches must go on.
+  await other.create(`${path}/znode/below`);
+  await early.sync();
+  assert.equal(early.size, 3);
+  await other.deleteRecursive(path);
+  await waiting;
+  await early.sync();
+  assert.equal(early.size, 0);
+});
+
 /** Path, data and mzxid of every znode. */
 async function treeOf(client: ZooKeeper, root: string): Promise<Map<string, string>> {
   const tree = new Map<string, string>();
@@ -271,11 +336,12 @@ async function treeOf(client: ZooKeeper, root: string): Promise<Map<string, stri
 const treeCache = row('tree cache with cuts, lost sessions and a restart', async (stage, client) => {
   const root = `${stage.root}/tree`;
   await client.create(root, 'root');
-  await using line = await FlakyLine.open(await freePort(), stage.port);
-  await using watcher = await connect(`127.0.0.1:${line.port}`, { ...clientOptions, sessionTimeoutMs: 1_500 });
+  await using line = await Lines.open(stage);
+  await using watcher = await connect(line.connectString, { ...clientOptions, sessionTimeoutMs: 1_500 });
   await using cache = new TreeCache(watcher, root, { refreshJitterMs: 50 });
   await using children = new ChildrenCache(watcher, root, { refreshJitterMs: 50 });
-  await using node = new NodeCache(watcher, root, { refreshJitterMs: 50 });
+  const single = `${root}/n0`;
+  await using node = new NodeCache(watcher, single, { refreshJitterMs: 50 });
   await Promise.all([cache.ready, children.ready, node.ready]);
   const copy = new Map<string, string>();
   cache.on(({ path, node: now }) => {
@@ -294,7 +360,7 @@ const treeCache = row('tree cache with cuts, lost sessions and a restart', async
   stage.note(`${cache.size} znodes, ${sessions} new sessions`);
 });
 
-async function disturb(phase: number, stage: Stage, line: FlakyLine, watcher: ZooKeeper): Promise<void> {
+async function disturb(phase: number, stage: Stage, line: Lines, watcher: ZooKeeper): Promise<void> {
   if (phase === 3) await stage.restartServer();
   else if (phase % 3 === 1) await endSession(stage, watcher);
   else line.cutAll();
@@ -339,7 +405,7 @@ async function compare(
   assert.deepEqual(Object.fromEntries(cached), Object.fromEntries(tree));
   assert.deepEqual(new Map([...copy].sort()), new Map([...tree].sort()), 'the events do not add up to the tree');
   assert.deepEqual(children.names(), (await client.children(root)).sort());
-  assert.equal(node.current?.stat.mzxid, (await client.exists(root))?.mzxid);
+  assert.equal(node.current?.stat.mzxid, (await client.exists(node.path))?.mzxid);
 }
 
 export const chaosRows: readonly RecipeRow[] = [
@@ -348,5 +414,6 @@ export const chaosRows: readonly RecipeRow[] = [
   lockingQueue,
   counters,
   partitions,
+  together,
   treeCache,
 ];

@@ -5,13 +5,13 @@ import type { RecipeRow } from './row.js';
 
 function contest(name: string, kind: ContestKind, permits: number, durationMs: number, seed: number): RecipeRow {
   const settings = { kind, permits, contenders: 4, durationMs, seed };
-  return { name: `contest with kills: ${name}`, run: (stage) => runContest(stage, settings) };
+  return { name: `contest with kills: ${name}`, run: (stage) => runContest(stage, settings), isForEnsembles: true };
 }
 
 export const contentionRows: readonly RecipeRow[] = [
-  contest('lock', 'lock', 1, 10_000, 1),
+  contest('lock', 'lock', 1, 8_000, 1),
   contest('write lock', 'writer', 1, 5_000, 2),
-  contest('leader latch', 'latch', 1, 10_000, 3),
+  contest('leader latch', 'latch', 1, 8_000, 3),
   contest('leader selector', 'selector', 1, 5_000, 4),
-  contest('semaphore of two', 'semaphore', 2, 8_000, 5),
+  contest('semaphore of two', 'semaphore', 2, 6_000, 5),
 ];

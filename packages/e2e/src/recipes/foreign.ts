@@ -3,7 +3,8 @@
  * at a time, as a person at a terminal would: `acquire lock /path 0.5`.
  */
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { javaCommand, PeerMissingError, projectRoot, resolveJars } from '../peers/versions.js';
@@ -88,21 +89,18 @@ export function startCurator(connectString: string): Promise<ForeignPeer> {
   return ForeignPeer.start(java, [...words, 'CuratorPeer', connectString, sessionSeconds]);
 }
 
-/** Compiled once per run. */
+/** Compiled once per run, into a directory of this process. */
 let compiled: string | null = null;
 
 function curatorClasses(jars: string): string {
-  if (compiled !== null && existsSync(compiled)) return compiled;
-  const directory = join(projectRoot, '.cache', 'peers', 'curator', 'classes');
-  const partial = `${directory}.${process.pid}`;
-  mkdirSync(partial, { recursive: true });
+  if (compiled !== null) return compiled;
+  const directory = mkdtempSync(join(tmpdir(), 'zoots-curator-'));
+  process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
   const javac = process.env.JAVA_HOME ? join(process.env.JAVA_HOME, 'bin', 'javac') : 'javac';
   const source = join(sources, 'CuratorPeer.java');
-  const result = spawnSync(javac, ['-nowarn', '-cp', jars, '-d', partial, source], { encoding: 'utf8' });
+  const result = spawnSync(javac, ['-nowarn', '-cp', jars, '-d', directory, source], { encoding: 'utf8' });
   if (result.error !== undefined) throw new PeerMissingError('no javac on PATH; install a JDK to run Curator');
   if (result.status !== 0) throw new Error(`${source} does not compile:\n${result.stderr}`);
-  rmSync(directory, { recursive: true, force: true });
-  renameSync(partial, directory);
   compiled = directory;
   return directory;
 }

@@ -3,7 +3,7 @@
  * those the scenario makes. All checkers are on: most scenarios assert little themselves.
  */
 import type { CoreConfig, Server } from '@zoots/core';
-import type { Client } from '../client.js';
+import type { RawClient } from '../raw-client.js';
 import { Run, type RunSettings } from '../run.js';
 import type { RunOptions } from '../swarm.js';
 
@@ -60,6 +60,7 @@ export class ScriptedWorld {
     const adjust = (drawn: RunOptions): RunOptions => ({
       ...drawn,
       clientCount: settings.clientCount ?? 1,
+      coreClientShare: 0,
       core: {
         ...drawn.core,
         ...CALM_CORE,
@@ -91,7 +92,7 @@ export class ScriptedWorld {
     });
     const runSettings: RunSettings = { adjust };
     this.run = new Run(1, runSettings);
-    for (const client of this.run.clients) client.isScripted = true;
+    for (const client of this.run.clients) (client as RawClient).isScripted = true;
     this.run.host.start();
     this.pass(100);
   }
@@ -101,8 +102,8 @@ export class ScriptedWorld {
     this.run.simulator.runUntil(this.run.simulator.nowUs + ms * 1000);
   }
 
-  client(number: number): Client {
-    return this.run.clients[number - 1] as Client;
+  client(number: number): RawClient {
+    return this.run.clients[number - 1] as RawClient;
   }
 
   get server(): Server {
