@@ -15,17 +15,10 @@
  */
 import { ByteReader, type ByteWriter, logLevels, pairToHex } from '@zoots/base';
 import { type ConnectRequest, formatZxid, OP, type OpRow, opRow } from '@zoots/protocol';
-import {
-  type DiskError,
-  describeRecoveryError,
-  type LogBatch,
-  type RecoveryResult,
-  recover,
-  TxnLog,
-} from '@zoots/storage';
+import type { DiskError, LogBatch } from '@zoots/storage';
+import { Database } from './database.js';
 import { Expiry } from './expiry.js';
 import { FRAMES_PER_TURN_MAX, SNAPSHOT_POLL_MS } from './limits.js';
-import { Loader } from './loader.js';
 import type { CoreConfig, Ports } from './ports.js';
 import { AclChecker } from './request/acl-check.js';
 import { Applier } from './request/apply.js';
@@ -34,7 +27,6 @@ import { Committer, type InFlight } from './request/commit.js';
 import { FlowControl } from './request/flow-control.js';
 import { Intake } from './request/intake.js';
 import { Overlay } from './request/outstanding.js';
-import { Pipeline } from './request/pipeline.js';
 import { Preparer } from './request/prepare.js';
 import { writeNotification } from './request/reply.js';
 import { Submission } from './request/submission.js';
@@ -42,7 +34,7 @@ import { type Connection, type ParkedRequest, WriterPool } from './session/conne
 import { ConnectionRegistry } from './session/connection-registry.js';
 import { Handshake } from './session/handshake.js';
 import { type Session, SessionTable } from './session/session-table.js';
-import { Snapshotter } from './snapshotter.js';
+import type { Snapshotter } from './snapshotter.js';
 import { Statistics } from './statistics.js';
 import { Tree } from './tree/tree.js';
 import { WatchTable } from './watch/watch-table.js';
@@ -80,11 +72,8 @@ export class Server {
   readonly #committer: Committer;
   readonly #intake: Intake;
   readonly #authenticator: Authenticator;
-  readonly #loader: Loader;
-  readonly snapshotter: Snapshotter;
   readonly #expiry: Expiry;
-  readonly #log: TxnLog;
-  readonly #pipeline: Pipeline;
+  readonly #database: Database;
   readonly #registry: ConnectionRegistry;
   readonly #flow: FlowControl;
   readonly #handshake: Handshake;
@@ -129,81 +118,38 @@ export class Server {
     this.#committer = new Committer(this.tree, this.#applier, this);
     this.#authenticator = new Authenticator(config, ports.hashes);
     this.#intake = new Intake(this, this, this.#authenticator);
-    this.#loader = new Loader(this.tree, this.sessions, this.#applier, ports.logger);
-    this.snapshotter = new Snapshotter(config, { ...ports, tree: this.tree, sessions: this.sessions });
     this.#registry = new ConnectionRegistry(config, this.statistics, ports.logger);
     this.#flow = new FlowControl(config);
     this.#handshake = new Handshake(config, this.sessions, this.statistics, ports.logger, ports.prng, this);
     this.#expiry = new Expiry(config, this.tree, this.sessions, this);
-    this.#log = new TxnLog(
-      ports.disk,
-      {
-        directory: `${config.dataLogDir}/version-2`,
-        preallocateBytes: config.preAllocBytes,
-        sizeLimitBytes: config.txnLogSizeLimitBytes,
-        forceSync: config.forceSync,
-      },
-      { onDurable: (batch) => this.#onDurable(batch), onFailed: (error) => this.#onDiskFailed(error) },
-    );
-    this.#pipeline = new Pipeline(this.#log, this.#committer.commit, (batch) =>
-      this.snapshotter.onCommitted(batch.recordCount, batch.writer.length, this.#log),
-    );
-    this.#submission = new Submission(this.#preparer, this.#log, this.#committer.window, this.#flow, this);
+    this.#database = new Database(config, ports, {
+      tree: this.tree,
+      sessions: this.sessions,
+      applier: this.#applier,
+      commit: this.#committer.commit,
+      onDurable: (batch) => this.#onDurable(batch),
+      onFailed: (error) => this.#onDiskFailed(error),
+      openTurn: () => this.openTurn(),
+    });
+    this.#submission = new Submission(this.#preparer, this.#database, this.#committer.window, this.#flow, this);
+  }
+
+  get snapshotter(): Snapshotter {
+    return this.#database.snapshotter;
   }
 
   // ---- life ----
 
   /** Reads the database and, when `done` comes without an error text, serves. The directories must exist. */
   start(done: (problem: string | null) => void): void {
-    const { config } = this;
     this.openTurn();
-    this.#loader.nowMs = this.nowMs;
-    recover(
-      this.#ports.disk,
-      {
-        snapshotDirectory: `${config.dataDir}/version-2`,
-        logDirectory: `${config.dataLogDir}/version-2`,
-        trustEmptySnapshot: config.trustEmptySnapshot,
-        autocreateDatabase: config.dbAutocreate,
-        allowGaps: config.allowLogGaps === true,
-        gzip: this.#ports.gzip,
-      },
-      this.#loader,
-      (error, result) => {
-        if (error !== null || result === null) {
-          this.state = 'failed';
-          done(error === null ? 'recovery ended without a result' : describeRecoveryError(error));
-        } else this.#onRecovered(result, done);
-      },
-    );
-  }
-
-  #onRecovered(result: RecoveryResult, done: (problem: string | null) => void): void {
-    this.openTurn();
-    this.#loader.finish();
-    this.#loader.dropOrphans();
-    this.#overlay.reset();
-    this.#submission.preparedZxid = Math.max(this.tree.lastProcessedZxid, 0);
-    this.snapshotter.onRecovered(result.txnCount);
-    for (const repair of result.repairs) this.#ports.logger.log(logLevels.warn, 'repaired', { what: repair });
-    this.#ports.logger.log(logLevels.info, 'database loaded', {
-      snapshot: result.snapshotName,
-      txnCount: result.txnCount,
-      zxid: formatZxid(this.tree.lastProcessedZxid),
-      znodeCount: this.tree.nodeCount,
-      sessionCount: this.sessions.count,
-    });
-    if (result.snapshotName !== null) {
-      this.#serve();
-      done(null);
-      return;
-    }
-    // Logs without a snapshot are not a database for Apache, and not for us: the first one is durable before anything
-    // can be acknowledged.
-    this.snapshotter.start(null, (error) => {
-      if (error === null) this.#serve();
+    this.#database.open(this.nowMs, (problem) => {
+      this.openTurn();
+      this.#overlay.reset();
+      this.#submission.preparedZxid = Math.max(this.tree.lastProcessedZxid, 0);
+      if (problem === null) this.#serve();
       else this.state = 'failed';
-      done(error === null ? null : `the first snapshot cannot be written: ${error.message}`);
+      done(problem);
     });
   }
 
@@ -219,17 +165,17 @@ export class Server {
   stop(done: () => void): void {
     this.openTurn();
     if (this.state === 'serving') this.state = 'stopped';
-    this.snapshotter.stop();
+    this.#database.snapshotter.stop();
     this.#onStopped = done;
     this.#finishStop();
   }
 
   #finishStop(): void {
-    if (this.#onStopped === null || this.#log.isFlushing) return;
-    if (this.state !== 'failed' && this.#pipeline.flush()) return;
+    if (this.#onStopped === null || this.#database.log.isFlushing) return;
+    if (this.state !== 'failed' && this.#database.pipeline.flush()) return;
     const done = this.#onStopped;
     this.#onStopped = null;
-    this.#log.close(() => done());
+    this.#database.log.close(() => done());
   }
 
   #onDiskFailed(error: DiskError): void {
@@ -269,11 +215,11 @@ export class Server {
       this.#processBacklog();
     }
     if (this.state !== 'failed') {
-      this.snapshotter.step();
-      if (this.#pipeline.flush()) this.#flushStartedMs = this.nowMs;
+      this.#database.snapshotter.step();
+      if (this.#database.pipeline.flush()) this.#flushStartedMs = this.nowMs;
     }
     this.#isTurnOpen = false;
-    return this.#backlog.length > 0 || this.snapshotter.hasWork;
+    return this.#backlog.length > 0 || this.#database.snapshotter.hasWork;
   }
 
   #processBacklog(): void {
@@ -290,7 +236,7 @@ export class Server {
   get deadlineMs(): number {
     const deadlineMs = this.state === 'serving' ? this.#expiry.deadlineMs : Number.POSITIVE_INFINITY;
     // A snapshot that waits for the disk is looked after by time: its writer has nobody to tell.
-    return this.snapshotter.isRunning ? Math.min(deadlineMs, this.nowMs + SNAPSHOT_POLL_MS) : deadlineMs;
+    return this.#database.snapshotter.isRunning ? Math.min(deadlineMs, this.nowMs + SNAPSHOT_POLL_MS) : deadlineMs;
   }
 
   tick(): void {
@@ -539,8 +485,8 @@ export class Server {
     if (this.state === 'failed') return;
     this.#noteSync(this.nowMs - this.#flushStartedMs);
     this.#applier.nowMs = this.nowMs;
-    this.#pipeline.onDurable(batch);
-    this.#pipeline.commitUpTo(batch.lastZxid);
+    this.#database.pipeline.onDurable(batch);
+    this.#database.pipeline.commitUpTo(batch.lastZxid);
     this.#finishStop();
   }
 
@@ -598,7 +544,7 @@ export class Server {
       overlay: this.#overlay.size,
       inFlight: this.#flow.count,
       inFlightBytes: this.#flow.bytes,
-      batchRecords: this.#log.batch.recordCount,
+      batchRecords: this.#database.log.batch.recordCount,
       backlog: this.#backlog.length,
       paused: this.#flow.pausedCount,
     };

@@ -34,7 +34,7 @@ export class Pipeline {
   /** Batches that left for the disk and are not all applied or not durable, oldest first. */
   #left: Stretch[] = [];
   #filling: Stretch;
-  /** Zxid of the last durable entry. */
+  /** Zxid of the last durable entry; 0 while there is none. */
   durableZxid = 0;
 
   /** `onDone`: the batch is durable and applied; its bytes are valid during the call. */
@@ -43,6 +43,27 @@ export class Pipeline {
     this.#apply = apply;
     this.#onDone = onDone;
     this.#filling = stretchOf(log.batch);
+  }
+
+  /** Zxid of the entry appended last; 0 while there is none. */
+  get appendedZxid(): number {
+    const { batch } = this.#filling;
+    return batch.recordCount > 0 ? batch.lastZxid : (this.#left.at(-1)?.batch.lastZxid ?? this.durableZxid);
+  }
+
+  /** Visits entries that are not applied, up to a zxid, oldest first. */
+  forEachUnapplied(upTo: number, visit: (zxid: number, bytes: Uint8Array, start: number, end: number) => void): void {
+    for (const { batch, appliedBytes } of [...this.#left, this.#filling]) {
+      const { bytes, view, length } = batch.writer;
+      for (let at = appliedBytes; at < length; ) {
+        const start = at + RECORD_HEAD_BYTES;
+        const end = start + view.getInt32(at + LENGTH_AT);
+        const zxid = zxidAt(view, start + ZXID_AT);
+        if (zxid > upTo) return;
+        visit(zxid, bytes, start, end);
+        at = end + 1;
+      }
+    }
   }
 
   /** Sends the filling batch to the disk if none is on its way; false if there was nothing to send. */
