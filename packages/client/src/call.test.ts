@@ -39,6 +39,17 @@ test('a call can be given up before and after it was sent', async () => {
   assert.equal((await other).data?.toString(), 'given up');
 });
 
+test('many calls share a signal without a warning', async (context) => {
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error): void => void warnings.push(warning);
+  process.on('warning', onWarning);
+  context.after(() => process.off('warning', onWarning));
+  const { signal } = new AbortController();
+  await Promise.all(Array.from({ length: 20 }, () => zk.get('/a', { signal })));
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(warnings, []);
+});
+
 test('a call has a time, its own or that of the client', async () => {
   await using hasty = await connect(server.connectString, { requestTimeoutMs: 30 });
   server.freeze();

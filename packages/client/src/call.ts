@@ -1,4 +1,5 @@
 /** One call of the application: a request with a promise, a limit in time, perhaps a signal. */
+import { setMaxListeners } from 'node:events';
 import type { ByteReader, ByteWriter } from '@zoots/base';
 import { ERROR } from '@zoots/protocol';
 import { type OperationTrace, operationChannel } from './diagnostics.js';
@@ -135,7 +136,11 @@ export class Call<A extends { readonly path: string }, R> extends SessionRequest
       timeoutMs > 0
         ? setTimeout(() => giveUp((outcome) => new RequestTimeoutError(timeoutMs, outcome, this.#facts())), timeoutMs)
         : undefined;
-    signal?.addEventListener('abort', onAbort);
+    if (signal !== undefined) {
+      // Many calls may share it, which Node would take for a leak from the eleventh on.
+      setMaxListeners(0, signal);
+      signal.addEventListener('abort', onAbort);
+    }
     this.#release = () => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);

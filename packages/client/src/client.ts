@@ -39,7 +39,6 @@ import type {
   Session,
   WatchEvent,
 } from './types.js';
-import type { Watch } from './watch.js';
 import { OneShotWatcher, watchEvent } from './watch-events.js';
 
 const CONFIG_PATH = '/zookeeper/config';
@@ -65,7 +64,6 @@ export class ZooKeeper extends Namespace implements AsyncDisposable {
   readonly ended: Promise<void>;
   readonly #shell: SessionShell;
   readonly #events = new EventEmitter<ClientEvents>();
-  readonly #watches = new Set<Watch>();
   #session: Session | null = null;
   #sessionEnd = new AbortController();
   #onEnded: () => void = () => {};
@@ -183,12 +181,8 @@ export class ZooKeeper extends Namespace implements AsyncDisposable {
   // ---- what the session tells ----
 
   #onState(state: SessionState, previous: SessionState): void {
-    const isOver = state === 'closed' || state === 'auth-failed';
     if (sessionChannel.hasSubscribers) sessionChannel.publish({ state, previous, session: this.#session?.id ?? null });
-    if (isOver) {
-      for (const watch of [...this.#watches]) watch.onClientClosed();
-      this.#onEnded();
-    }
+    if (state === 'closed' || state === 'auth-failed') this.#onEnded();
     this.#emit('state', state, previous);
   }
 
@@ -317,16 +311,6 @@ export class ZooKeeper extends Namespace implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-  }
-
-  /** @internal */
-  rememberWatch(watch: Watch): void {
-    this.#watches.add(watch);
-  }
-
-  /** @internal */
-  forgetWatch(watch: Watch): void {
-    this.#watches.delete(watch);
   }
 }
 

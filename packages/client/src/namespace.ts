@@ -284,11 +284,7 @@ export class Namespace {
    */
   watch(path: string, options: WatchOptions = {}, listener: WatchListener | null = null): Watch {
     const full = this.#full(path, 'watch');
-    const watch = new Watch(this.#shell, this.#base, full, options, listener, (ended) =>
-      this.client.forgetWatch(ended),
-    );
-    this.client.rememberWatch(watch);
-    return watch;
+    return new Watch(this.#shell, this.#base, full, options, listener);
   }
 
   /**

@@ -41,6 +41,8 @@ const SPARES_MAX = 4;
 
 export class SessionShell implements SessionPorts {
   readonly core: SessionCore;
+  /** Called when the client is over. */
+  readonly onEnd = new Set<() => void>();
   readonly prng = new Prng(randomBytes(4).readUInt32BE());
   readonly #events: ShellEvents;
   readonly #tls: TlsOptions | null;
@@ -207,6 +209,7 @@ export class SessionShell implements SessionPorts {
   onState(state: SessionState, previous: SessionState): void {
     if (state === 'read-only') this.#seeker.start();
     else this.#seeker.stop();
+    if (state === 'closed' || state === 'auth-failed') for (const end of [...this.onEnd]) end();
     this.#events.onState(state, previous);
   }
 

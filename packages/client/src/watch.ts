@@ -36,7 +36,6 @@ export class Watch implements Watcher, AsyncIterable<WatchEvent, undefined>, Asy
   readonly #fullPath: string;
   readonly #listener: WatchListener | null;
   readonly #bufferMax: number;
-  readonly #onEnd: (watch: Watch) => void;
   readonly #signal: AbortSignal | undefined;
   #events: WatchEvent[] = [];
   #waiters: Waiter[] = [];
@@ -50,7 +49,6 @@ export class Watch implements Watcher, AsyncIterable<WatchEvent, undefined>, Asy
     fullPath: string,
     options: WatchOptions,
     listener: WatchListener | null,
-    onEnd: (watch: Watch) => void,
   ) {
     this.#shell = shell;
     this.#base = base;
@@ -59,7 +57,7 @@ export class Watch implements Watcher, AsyncIterable<WatchEvent, undefined>, Asy
     this.recursive = options.recursive ?? false;
     this.#bufferMax = options.bufferMax ?? BUFFER_MAX;
     this.#listener = listener;
-    this.#onEnd = onEnd;
+    shell.onEnd.add(this.#onClientClosed);
     this.#signal = options.signal;
     this.#signal?.addEventListener('abort', this.#onAbort);
     this.ready = this.#register();
@@ -150,17 +148,15 @@ export class Watch implements Watcher, AsyncIterable<WatchEvent, undefined>, Asy
     await this.close();
   }
 
-  /** The client is closed: nothing will come any more. */
-  onClientClosed(): void {
-    this.#end(null);
-  }
+  /** Nothing will come any more. */
+  readonly #onClientClosed = (): void => this.#end(null);
 
   #end(error: unknown): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
     this.#error = error;
     this.#signal?.removeEventListener('abort', this.#onAbort);
-    this.#onEnd(this);
+    this.#shell.onEnd.delete(this.#onClientClosed);
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const { resolve, reject } of waiters) {

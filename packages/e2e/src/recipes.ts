@@ -19,10 +19,11 @@ import { PeerMissingError, skipMissingPeer } from './peers/peer.js';
 import { chaosRows } from './recipes/chaos.js';
 import { contend } from './recipes/contender.js';
 import { contentionRows } from './recipes/contention.js';
+import { fetchCurator } from './recipes/foreign.js';
 import { interopRows } from './recipes/interop.js';
 import type { RecipeRow } from './recipes/row.js';
 import { Theatre } from './recipes/theatre.js';
-import { valuesInteropRows } from './recipes/values-interop.js';
+import { fetchDiscovery, valuesInteropRows } from './recipes/values-interop.js';
 
 const rows: readonly RecipeRow[] = [...interopRows, ...valuesInteropRows, ...contentionRows, ...chaosRows];
 
@@ -97,6 +98,17 @@ async function performApart(kind: string, words: readonly string[], tally: Tally
   tally.skipped += skipped;
 }
 
+/** What is missing is told by the rows that need it. */
+function fetchPeers(): void {
+  for (const fetchJars of [fetchCurator, fetchDiscovery]) {
+    try {
+      fetchJars();
+    } catch (error) {
+      if (!(error instanceof PeerMissingError)) throw error;
+    }
+  }
+}
+
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
@@ -110,6 +122,7 @@ async function main(): Promise<number> {
   const [kind, ...others] = values.server.split(',') as [string, ...string[]];
   if (others.length > 0) {
     const words = ['--only', values.only, '--seed', values.seed, ...(values.keep ? ['--keep'] : [])];
+    fetchPeers();
     await Promise.all([kind, ...others].map((each) => performApart(each, words, tally)));
   } else {
     const workDir = mkdtempSync(join(tmpdir(), 'zoots-recipes-'));

@@ -4,6 +4,7 @@
  * AbortSignal.any() and AbortSignal.timeout() would do, but keep their sources' listeners until they are collected; a signal
  * that lives as long as the process would gather one for every call.
  */
+import { setMaxListeners } from 'node:events';
 import { RequestAbortedError } from '@zoots/client';
 import { AcquireTimeoutError } from './lock-errors.js';
 
@@ -28,6 +29,8 @@ export class Patience implements Disposable {
     this.signal = this.#controller.signal;
     this.#path = path;
     this.#source = signal;
+    // One signal, such as that of a shutdown, may be for many who wait, and Node shall not call that a leak.
+    if (signal !== undefined) setMaxListeners(0, signal);
     if (signal?.aborted) this.#aborted();
     else signal?.addEventListener('abort', this.#aborted);
     if (timeoutMs === undefined || timeoutMs > timerMsMax) return;

@@ -220,13 +220,27 @@ export class Place {
 
   /** What blocks it now. */
   async blockedBy(blocker: Blocker): Promise<QueueEntry | null> {
-    const { queue, session } = this;
-    const entries = await persevere(queue.namespace, session, () => queue.entries());
+    const { session } = this;
+    const entries = await this.#freshEntries();
     const index = entries.findIndex((entry) => entry.name === this.name);
     if (index < 0) throw new PlaceGoneError(this.path);
     const blocking = blocker(entries.slice(0, index), this.name);
     assertAlive(session);
     return blocking;
+  }
+
+  /**
+   * The places, from an answer that is younger than the session's timeout. A process that was stopped after it had asked finds the
+   * answer when it wakes up, before any timer tells it that its session is over; but what the server did since is not in it.
+   * A session lives on for its timeout after a request, so an answer that came within it is as good as what the server says now.
+   */
+  async #freshEntries(): Promise<QueueEntry[]> {
+    const { queue, session } = this;
+    for (;;) {
+      const askedMs = performance.now();
+      const entries = await persevere(queue.namespace, session, () => queue.entries());
+      if (performance.now() - askedMs < session.timeoutMs) return entries;
+    }
   }
 
   async #gone(path: string, signal: AbortSignal): Promise<void> {

@@ -72,13 +72,17 @@ export class CoreClient implements Client, ProcessEvents {
     const options = this.#drawOptions(prng, session);
     const process = new CoreProcess(this.number, this.#world, prng, this.#addresses, options, this.#hasOpenAcls, this);
     this.#process = process;
+    process.promises.watches.onHeard = () => this.#maybeMove(process, 0.002);
     process.wire.line(`begins; ${this.#addresses}, ${session === null ? 'new session' : 'resumes a session'}`);
     process.core.start();
     this.#scheduleWork(process);
   }
 
   #beginLater(session: SessionIdentity | null): void {
-    this.#world.simulator.after(this.#prng.below(RESTART_US_MAX), () => this.#begin(session));
+    // A session to be resumed may have expired by then.
+    const isLate = session !== null && !this.isQuiet && this.#prng.chance(0.3);
+    const delayUs = isLate ? 2_000 * this.#timeoutMs : this.#prng.below(RESTART_US_MAX);
+    this.#world.simulator.after(delayUs, () => this.#begin(session));
   }
 
   #drawOptions(prng: Prng, session: SessionIdentity | null): SessionOptions {
@@ -117,10 +121,11 @@ export class CoreClient implements Client, ProcessEvents {
     });
   }
 
-  /** The session goes on in another process. Its requests are counted anew: none of the old may still be on its way. */
+  /** The session goes on in another process. Its requests are counted anew: no write of the old may still be on its way. */
   #mayResume(process: CoreProcess): boolean {
-    const { unknownCount, open } = process.promises;
-    return unknownCount === 0 && open.size === 0 && process.core.session !== null && this.#prng.chance(0.8);
+    const { unknownWriteCount, open } = process.promises;
+    const hasWrites = unknownWriteCount > 0 || [...open].some((one) => one.writeCount > 0 && !one.isReallyRepeatable);
+    return !hasWrites && process.core.session !== null && this.#prng.chance(0.8);
   }
 
   // ---- asking ----
@@ -213,6 +218,7 @@ export class CoreClient implements Client, ProcessEvents {
 
   onState(process: CoreProcess, state: SessionState): void {
     if (process.hasEnded) this.#onEnded(process);
+    else if (state === 'lost' && this.#isLively(process)) this.#ask(process);
     else if (state !== 'connecting') this.#maybeMove(process, 0.01);
   }
 
@@ -309,7 +315,7 @@ export class CoreClient implements Client, ProcessEvents {
 type Mood = (client: CoreClient, process: CoreProcess) => void;
 
 const MOOD_CHANCE = 0.01;
-const KILL_CHANCE = 0.0003;
+const KILL_CHANCE = 0.001;
 const CANCELLED_OF = 20;
 const cancel: Mood = (client, process) => client.cancelOne(process);
 /** By weight. */

@@ -10,7 +10,8 @@
  * The wall clock is looked at here alone, for the budget and the speed. Exit code 1 if a seed failed, 2 for a wrong argument.
  */
 import { randomInt } from 'node:crypto';
-import { MUTANTS, type Mutant } from './mutants.js';
+import type { Mutant } from './mutant.js';
+import { MUTANTS } from './mutants.js';
 import { type RunResult, runSeed } from './run.js';
 
 const USAGE =

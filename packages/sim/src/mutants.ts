@@ -1,44 +1,15 @@
 /**
- * Planted bugs: collaborators of the server patched from outside, to see whether the checkers find them. The simulator's own
- * code knows nothing of them but the disk's manners. `plant` patches a class and returns how to take that back; `onServer`
- * changes one server's own objects as it is made.
+ * Bugs planted in the server, and all there are. The simulator's own code knows nothing of them but the disk's manners.
  *
  * docs/simulation.md has the table of how many seeds each took to find; mutants.test.ts demands that it stays so.
  */
-import { Ephemerals, F, type Server, SessionTable, Tree, WatchTable } from '@zoots/core';
-import type { DiskManner } from './sim-disk.js';
-
-export interface Mutant {
-  readonly name: string;
-  /** What is wrong, for people. */
-  readonly bug: string;
-  readonly disk?: Partial<DiskManner>;
-  readonly plant?: () => () => void;
-  readonly onServer?: (server: Server) => void;
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: methods of any shape are replaced here.
-type AnyMethod = (...args: any[]) => any;
-
-/** Replaces a method of a class; returns the undo. */
-function patch(prototype: object, name: string, make: (original: AnyMethod) => AnyMethod): () => void {
-  const holder = prototype as Record<string, AnyMethod>;
-  const original = holder[name] as AnyMethod;
-  holder[name] = make(original);
-  return () => {
-    holder[name] = original;
-  };
-}
+import { Ephemerals, F, SessionTable, Tree, WatchTable } from '@zoots/core';
+import { type Mutant, oneIn, patch } from './mutant.js';
+import { CLIENT_MUTANTS } from './mutants-client.js';
 
 /** The core keeps its overlay to itself; its class is taken from the built file. */
 const overlayFile = new URL('../../core/dist/request/outstanding.js', import.meta.url).href;
 const { Overlay } = (await import(overlayFile)) as { Overlay: { prototype: object } };
-
-/** True once in `every` calls. */
-function oneIn(every: number): () => boolean {
-  let count = 0;
-  return () => ++count % every === 0;
-}
 
 export const MUTANTS: readonly Mutant[] = [
   { name: 'lying-sync', bug: 'syncs are acknowledged and not done', disk: { liesAboutSync: true } },
@@ -194,4 +165,5 @@ export const MUTANTS: readonly Mutant[] = [
       server.lastZxid = () => Math.max(0, server.tree.lastProcessedZxid - 1);
     },
   },
+  ...CLIENT_MUTANTS,
 ];

@@ -11,7 +11,7 @@ import type { Client, ClientWorld } from './client.js';
 import { CoreClient } from './core-client.js';
 import { FaultInjector } from './fault-injector.js';
 import { Host } from './host.js';
-import type { Mutant } from './mutants.js';
+import type { Mutant } from './mutant.js';
 import { Oracle } from './oracle.js';
 import { RawClient } from './raw-client.js';
 import { SimDisk } from './sim-disk.js';

@@ -59,7 +59,7 @@ export function openHistory(disk: Disk, request: HistoryRequest, done: OnHistory
 }
 
 /** What the first pass found out. */
-interface Stretch {
+export interface HistoryStretch {
   /** Where the first entry to be handed out lies; null if there is none. */
   readonly place: LogPlace | null;
   /** The log has a record of exactly `fromZxid`. */
@@ -78,7 +78,7 @@ interface Stretch {
 
 /** A stretch that is complete and ready to be read. */
 export class LogHistory {
-  readonly stretch: Stretch;
+  readonly stretch: HistoryStretch;
   readonly #files: readonly DiskFile[];
   readonly #walk: LogWalk;
   #lastZxid: number;
@@ -86,7 +86,7 @@ export class LogHistory {
   #onClosed: (() => void) | null = null;
 
   /** Made by {@link openHistory}. */
-  constructor(files: readonly DiskFile[], stretch: Stretch, fromZxid: number) {
+  constructor(files: readonly DiskFile[], stretch: HistoryStretch, fromZxid: number) {
     this.stretch = stretch;
     this.#files = files;
     this.#walk = new LogWalk(files, stretch.place ?? { index: files.length, offset: 0 });
@@ -294,7 +294,7 @@ class HistoryOpening {
     return refusal('broken', logDirectory, 0, message);
   }
 
-  #stretch(): Stretch {
+  #stretch(): HistoryStretch {
     return {
       place: this.#place,
       hasFrom: this.#hasFrom,

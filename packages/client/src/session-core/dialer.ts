@@ -50,6 +50,7 @@ export class Dialer {
 
   pauseMs(): number {
     const rounds = Math.min(Math.floor(this.#failures / this.#serverCount), DOUBLINGS_MAX);
-    return this.#prng.between(0, Math.min(this.#maxMs, this.#minMs * 2 ** rounds));
+    // Also a bound of 0 must grow: servers that refuse would be dialled without a pause.
+    return this.#prng.between(0, Math.min(this.#maxMs, Math.max(this.#minMs, rounds) * 2 ** rounds));
   }
 }

@@ -46,6 +46,16 @@ export class Liveness {
     this.#receivedMs = nowMs;
   }
 
+  /**
+   * An answer at hand, the so-manieth, came with the bytes received last. If this process stood still, it may have lain in the socket:
+   * where even its request was sent longer ago than the session lives, nobody may act on it.
+   */
+  isStale(answeredCount: number): boolean {
+    if (this.#receivedMs < this.lostAtMs) return false;
+    this.onAnswered(answeredCount);
+    return this.#receivedMs >= this.lostAtMs;
+  }
+
   /** Bytes left; `sentCount` requests are among all that were sent so far. */
   onSent(sentCount: number, nowMs: number): void {
     this.#sentMs = nowMs;

@@ -310,6 +310,46 @@ test('no server answers: the session is given up a timeout after the last answer
   assert.equal(stage.core.session, null);
 });
 
+test('answers that lay in the socket while this process stood still are nobody’s any more', () => {
+  const stage = new Stage().open();
+  const request = stage.ask();
+  stage.sent();
+  stage.now += 9_000;
+  stage.reply(request.xid, 5);
+  assert.equal(stage.core.state, 'lost');
+  assert.deepEqual(request.ends, ['session-lost, unknown']);
+});
+
+test('an answer to what was asked a moment ago proves that the session lives', () => {
+  const stage = new Stage().open();
+  stage.now += 8_999;
+  const request = stage.ask();
+  stage.sent();
+  stage.now += 10;
+  stage.reply(request.xid, 5);
+  assert.equal(stage.core.state, 'connected');
+  assert.deepEqual(request.ends, ['0 at 5']);
+});
+
+test('what is asked when the session is lost is for the next one', () => {
+  const stage = new Stage().open();
+  const write = stage.ask(OP.setData);
+  stage.sent();
+  const again = new TestRequest(OP.setData, null);
+  write.onEnd = () => stage.core.submit(again);
+  stage.now = 10_000;
+  stage.core.onTime();
+  assert.deepEqual(stage.log.slice(2), ['lost', 'end unreachable']);
+  assert.deepEqual(write.ends, ['session-lost, unknown']);
+  assert.equal(stage.disconnects, 1);
+  assert.deepEqual(again.ends, []);
+  stage.redial();
+  stage.open(2);
+  const [frame] = stage.sent();
+  stage.reply(frame?.xid ?? 0, 1);
+  assert.deepEqual(again.ends, ['0 at 1']);
+});
+
 test('events do not keep a session alive whose requests nobody answers', () => {
   const stage = new Stage().open();
   for (stage.now = 1_000; stage.now < 11_000 && stage.core.session !== null; stage.now += 500) {

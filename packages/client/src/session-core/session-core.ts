@@ -3,37 +3,27 @@
  * {@link SessionPorts}. No socket, timer or promise: the simulator runs this very class against the server.
  *
  * Two unions hold its life. `#stage` is the connection: pause → dialing → handshake → open → pause …, ended.
- * `state` is what the application sees of the session. Requests stand in `#waiting` until the connection is open and the
- * window has room, then in `#inFlight` until answered; replies come in that order, as the protocol promises.
+ * `state` is what the application sees of the session. Requests wait in the flow until the connection is open and the window has
+ * room; replies come in the order in which they were sent, as the protocol promises.
  *
- * When a connection breaks, requests in flight that ask for nothing lasting go back to the head of the line; the others
+ * When a connection breaks, requests in flight that ask for nothing lasting are sent again with the next one; the others
  * end with outcome `unknown`. A write is never sent twice. When the session is over, everything ends with `session-lost`.
  *
  * Read next: liveness.ts (when a session must be assumed gone), watch-registry.ts.
  */
 import { assert, ByteReader, ByteWriter } from '@zoots/base';
-import {
-  type ConnectResponse,
-  ERROR,
-  FrameReader,
-  OP,
-  PASSWORD_BYTES,
-  readConnectResponse,
-  writeConnectRequest,
-  XID,
-} from '@zoots/protocol';
+import { type ConnectResponse, ERROR, FrameReader, OP, readConnectResponse, XID } from '@zoots/protocol';
 import { Authentication } from './authentication.js';
 import { CloseRequest } from './close-request.js';
 import { Dialer } from './dialer.js';
 import { Liveness } from './liveness.js';
 import type { FailureOutcome, FailureReason, SessionRequest } from './request.js';
-import { RequestQueue } from './request-queue.js';
+import { fail, failAll, RequestFlow } from './request-flow.js';
+import { connectTimeoutMs, NO_IDENTITY, writeIdentity } from './session-identity.js';
 import {
   type AuthInfo,
   CLOSE_TIMEOUT_MS,
-  CONNECT_TIMEOUT_MS_MAX,
   type EstablishedSession,
-  IN_FLIGHT_BYTES_MAX,
   type SessionEnd,
   type SessionIdentity,
   type SessionOptions,
@@ -45,12 +35,8 @@ import { WatchRegistry } from './watch-registry.js';
 
 type Stage = 'pause' | 'dialing' | 'handshake' | 'open' | 'ended';
 
-const LENGTH_BYTES = 4;
 const OUT_BYTES = 16 * 1024;
-const XID_MAX = 0x7fffffff;
-/** Cancelled requests stay in the line until they are reached, or until there are so many. */
-const CANCELLED_MAX = 1024;
-const NO_IDENTITY: SessionIdentity = { high: 0, low: 0, password: new Uint8Array(PASSWORD_BYTES) };
+const NO_CONNECT_RESPONSE = 'no ConnectResponse: is this a ZooKeeper port?';
 
 export class SessionCore {
   readonly watches = new WatchRegistry();
@@ -64,8 +50,7 @@ export class SessionCore {
   readonly #dialer: Dialer;
   readonly #liveness = new Liveness();
   readonly #authentication: Authentication;
-  readonly #waiting = new RequestQueue();
-  readonly #inFlight = new RequestQueue();
+  readonly #flow: RequestFlow;
   readonly #reader = new ByteReader();
   #frames = new FrameReader();
   #out = new ByteWriter(OUT_BYTES);
@@ -77,11 +62,6 @@ export class SessionCore {
   #identity: SessionIdentity;
   /** A session that only read-only servers know cannot be resumed at another one. */
   #hasSeenReadWrite: boolean;
-  #xid = 0;
-  #sentCount = 0;
-  #answeredCount = 0;
-  #inFlightBytes = 0;
-  #cancelledCount = 0;
   #isDirty = false;
 
   #dialAtMs = 0;
@@ -97,6 +77,7 @@ export class SessionCore {
     this.#ports = ports;
     this.#dialer = new Dialer(options.serverCount, ports.prng, options.backoffMinMs, options.backoffMaxMs);
     this.#authentication = new Authentication(options.auth);
+    this.#flow = new RequestFlow(options);
     this.#identity = options.session ?? NO_IDENTITY;
     this.#hasSeenReadWrite = options.session !== null;
   }
@@ -116,7 +97,7 @@ export class SessionCore {
 
   /** Requests that were not answered yet. */
   get pendingCount(): number {
-    return this.#inFlight.length + this.#waiting.length - this.#cancelledCount;
+    return this.#flow.pendingCount;
   }
 
   /** `onTime` is to be called then, at the latest. */
@@ -136,16 +117,11 @@ export class SessionCore {
 
   #dial(): void {
     this.#stage = 'dialing';
-    this.#connectUntilMs = this.#ports.nowMs() + this.#connectTimeoutMs();
+    this.#connectUntilMs =
+      this.#ports.nowMs() + connectTimeoutMs(this.#options, this.session, this.#dialer.serverCount);
     const server = this.#dialer.next();
     this.#ports.onDeadline();
     this.#ports.connect(server);
-  }
-
-  #connectTimeoutMs(): number {
-    const { connectTimeoutMs, sessionTimeoutMs } = this.#options;
-    const timeoutMs = this.session?.timeoutMs ?? sessionTimeoutMs;
-    return connectTimeoutMs ?? Math.min(CONNECT_TIMEOUT_MS_MAX, timeoutMs / this.#dialer.serverCount);
   }
 
   /** The connection that `connect` asked for is there. */
@@ -155,15 +131,7 @@ export class SessionCore {
     this.#frames = new FrameReader();
     this.#out.clear();
     if (!this.#hasSeenReadWrite) this.#identity = NO_IDENTITY;
-    writeConnectRequest(this.#out, {
-      lastZxidSeen: this.lastZxid,
-      timeoutMs: this.#options.sessionTimeoutMs,
-      sessionHigh: this.#identity.high,
-      sessionLow: this.#identity.low,
-      password: this.#identity.password,
-      readOnly: this.#options.readOnly,
-      hasReadOnly: true,
-    });
+    writeIdentity(this.#out, this.#options, this.#identity, this.lastZxid);
     this.#connectSentMs = this.#ports.nowMs();
     this.#out = this.#ports.write(this.#out);
   }
@@ -190,8 +158,7 @@ export class SessionCore {
     this.#hasSeenReadWrite ||= !isReadOnlyServer;
     this.#liveness.onEstablished(timeoutMs, this.#connectSentMs, this.#ports.nowMs());
     this.#patienceUntilMs = Number.POSITIVE_INFINITY;
-    this.#sentCount = 0;
-    this.#answeredCount = 0;
+    this.#flow.onEstablished();
     this.#dialer.onSucceeded();
     this.#stage = 'open';
     this.#prime();
@@ -231,13 +198,13 @@ export class SessionCore {
       else this.#onHandshakeFrame(frames.bytes, frames.start, frames.end);
     }
     if (this.#stage !== 'open') return;
-    this.#liveness.onAnswered(this.#answeredCount);
-    if (this.#waiting.length > 0) this.#pump();
+    this.#liveness.onAnswered(this.#flow.answeredCount);
+    this.#pump();
   }
 
   #onHandshakeFrame(bytes: Uint8Array, start: number, end: number): void {
     const response = readConnectResponse(this.#reader.reset(bytes, start, end));
-    if (response === null) this.#drop('the first answer is no ConnectResponse: is this a ZooKeeper port?');
+    if (response === null) this.#drop(`the first answer is ${NO_CONNECT_RESPONSE}`);
     else this.#onConnectResponse(response);
   }
 
@@ -250,20 +217,23 @@ export class SessionCore {
     else if (xid > 0) this.#onReply(xid, zxid, code, reader);
     else if (xid === XID.notification) this.#onNotification(zxid, reader);
     else if (xid === XID.ping) this.#liveness.onPong();
-    else if (xid === XID.auth) this.#onAuthReply(code);
+    else if (xid === XID.auth) {
+      if (!this.#authentication.onReply(code)) this.#finish('auth-failed', 'auth-failed', 'auth-failed');
+    }
     // A server that is too busy refuses setWatches as well. Without a word from us the watches would be lost.
     else if (xid === XID.setWatches && code !== ERROR.ok) this.#drop(`the watches were refused with code ${code}`);
   }
 
   #onReply(xid: number, zxid: number, code: number, reader: ByteReader): void {
-    const request = this.#inFlight.peek();
-    if (request === undefined || request.xid !== xid) {
+    if (this.#liveness.isStale(this.#flow.answeredCount + 1)) {
+      this.#onUnreachable();
+      return;
+    }
+    const request = this.#flow.answer(xid);
+    if (request === undefined) {
       this.#onUnexpectedReply(xid, zxid, code, reader);
       return;
     }
-    this.#inFlight.shift();
-    this.#answeredCount++;
-    this.#inFlightBytes -= request.frameBytes;
     if (zxid > 0) this.lastZxid = zxid;
     if (request.stage === 'sent') this.#complete(request, zxid, code, reader);
   }
@@ -276,12 +246,9 @@ export class SessionCore {
 
   /** A server answers an operation that it does not know ahead of what is in flight, and ends the connection. */
   #onUnexpectedReply(xid: number, zxid: number, code: number, reader: ByteReader): void {
-    if (code === ERROR.unimplemented) {
-      for (let i = 0; i < this.#inFlight.length; i++) {
-        const request = this.#inFlight.at(i);
-        if (request.xid === xid && request.stage === 'sent') this.#complete(request, zxid, code, reader);
-      }
-    } else this.#drop(`a reply to request ${xid}, where another was due`);
+    const request = code === ERROR.unimplemented ? this.#flow.inFlight(xid) : undefined;
+    if (request !== undefined) this.#complete(request, zxid, code, reader);
+    else this.#drop(`a reply to request ${xid}, where another was due`);
   }
 
   #onNotification(zxid: number, reader: ByteReader): void {
@@ -296,15 +263,14 @@ export class SessionCore {
     this.watches.dispatch(type, path, zxid);
   }
 
-  #onAuthReply(code: number): void {
-    if (this.#authentication.onReply(code)) return;
-    this.#finish('auth-failed', 'auth-failed', 'auth-failed');
-  }
-
   /** The oversized frame is the reply to the oldest request: that one fails, and is not asked for again. */
   #onBadLength(lengthField: number): void {
-    const request = lengthField > 0 && this.#stage === 'open' ? this.#inFlight.shift() : undefined;
-    if (request !== undefined && request.stage === 'sent') this.#fail(request, 'reply-too-large', 'unknown');
+    if (this.#stage !== 'open') {
+      this.#drop(`the first answer, a frame of ${lengthField} bytes, is ${NO_CONNECT_RESPONSE}`);
+      return;
+    }
+    const request = lengthField > 0 ? this.#flow.takeOldest() : undefined;
+    if (request?.stage === 'sent') fail(request, 'reply-too-large', 'unknown');
     this.#drop(`a frame of ${lengthField} bytes`);
   }
 
@@ -312,39 +278,24 @@ export class SessionCore {
 
   /** The request ends exactly once, by `onReply` or `onFailed`; the latter may be called before this returns. */
   submit(request: SessionRequest): void {
-    if (this.#stage === 'open' && this.#waiting.length === 0 && !this.#isClosing && this.#hasRoom())
-      this.#send(request);
-    else this.#enqueue(request);
+    if (this.#stage === 'open' && this.#flow.isFree && !this.#isClosing) {
+      this.#flow.send(request, this.#out);
+      this.#markDirty();
+    } else this.#enqueue(request);
   }
 
   /** Nobody waits for it any more. Says whether a server may have seen it; null if it has ended. */
   cancel(request: SessionRequest): FailureOutcome | null {
-    if (request.stage === 'sent') {
-      request.stage = 'abandoned';
-      return 'unknown';
-    }
-    if (request.stage !== 'waiting') return null;
-    request.stage = 'done';
-    this.#cancelledCount++;
-    if (this.#cancelledCount > CANCELLED_MAX && this.#cancelledCount > this.#waiting.length / 2) this.#sweep();
-    return 'not-sent';
-  }
-
-  #hasRoom(): boolean {
-    return (
-      this.#inFlight.length < this.#options.inFlightMax &&
-      (this.#inFlightBytes < IN_FLIGHT_BYTES_MAX || this.#inFlight.length === 0)
-    );
+    return this.#flow.cancel(request);
   }
 
   #enqueue(request: SessionRequest): void {
-    const { waitingMax, failWhenSuspended, sessionTimeoutMs } = this.#options;
-    if (this.#stage === 'ended' || this.#isClosing) this.#fail(request, this.#endReason(), 'not-sent');
-    else if (failWhenSuspended && this.#stage !== 'open') this.#fail(request, 'connection-loss', 'not-sent');
-    else if (this.#waiting.length - this.#cancelledCount >= waitingMax) this.#fail(request, 'overloaded', 'not-sent');
+    const { failWhenSuspended, sessionTimeoutMs } = this.#options;
+    if (this.#stage === 'ended' || this.#isClosing) fail(request, this.#endReason(), 'not-sent');
+    else if (failWhenSuspended && this.#stage !== 'open') fail(request, 'connection-loss', 'not-sent');
+    else if (this.#flow.isFull) fail(request, 'overloaded', 'not-sent');
     else {
-      request.stage = 'waiting';
-      this.#waiting.push(request);
+      this.#flow.wait(request);
       if (this.session !== null || this.#patienceUntilMs !== Number.POSITIVE_INFINITY) return;
       this.#patienceUntilMs = this.#ports.nowMs() + sessionTimeoutMs;
       this.#ports.onDeadline();
@@ -355,37 +306,13 @@ export class SessionCore {
     return this.#state === 'auth-failed' ? 'auth-failed' : 'closed';
   }
 
+  /** A request that fails here may make its caller end the connection: look each time. */
   #pump(): void {
-    while (this.#stage === 'open' && this.#waiting.length > 0 && this.#hasRoom()) {
-      const request = this.#waiting.shift() as SessionRequest;
-      if (request.stage === 'waiting') this.#send(request);
-      else this.#cancelledCount--;
+    while (this.#stage === 'open') {
+      const request = this.#flow.next();
+      if (request === undefined) break;
+      this.#flow.send(request, this.#out);
     }
-  }
-
-  #send(request: SessionRequest): void {
-    const out = this.#out;
-    const lengthAt = out.length;
-    const xid = this.#xid === XID_MAX ? 1 : this.#xid + 1;
-    out.int32(0);
-    out.int32(xid);
-    out.int32(request.op);
-    request.write(out);
-    const frameBytes = out.length - lengthAt - LENGTH_BYTES;
-    if (frameBytes > this.#options.requestBytesMax) {
-      // A server would end the connection without a word, and everything in flight with it.
-      out.length = lengthAt;
-      this.#fail(request, 'request-too-large', 'not-sent');
-      return;
-    }
-    out.setInt32At(lengthAt, frameBytes);
-    this.#xid = xid;
-    request.xid = xid;
-    request.frameBytes = frameBytes;
-    request.stage = 'sent';
-    this.#inFlight.push(request);
-    this.#inFlightBytes += frameBytes;
-    this.#sentCount++;
     this.#markDirty();
   }
 
@@ -399,19 +326,8 @@ export class SessionCore {
   flush(): void {
     this.#isDirty = false;
     if (this.#stage !== 'open' || this.#out.length === 0) return;
-    this.#liveness.onSent(this.#sentCount, this.#ports.nowMs());
+    this.#liveness.onSent(this.#flow.sentCount, this.#ports.nowMs());
     this.#out = this.#ports.write(this.#out);
-  }
-
-  #fail(request: SessionRequest, reason: FailureReason, outcome: FailureOutcome): void {
-    request.stage = 'done';
-    request.onFailed(reason, outcome);
-  }
-
-  /** Takes cancelled requests out of the line. */
-  #sweep(): void {
-    for (const request of this.#waiting.drain()) if (request.stage === 'waiting') this.#waiting.push(request);
-    this.#cancelledCount = 0;
   }
 
   /** Presents an identity now and on every later connection. `onDone` gets the server's answer; one that is refused ends the session. */
@@ -437,7 +353,9 @@ export class SessionCore {
     } else if (nowMs >= this.#liveness.silentAtMs) this.#drop('the server is silent');
     else if (nowMs >= this.#closeUntilMs) this.#drop('the server does not close the session');
     else if (nowMs >= this.#liveness.pingAtMs) this.#ping(nowMs);
-    if (this.session === null && nowMs >= this.#patienceUntilMs) this.#onImpatient();
+    if (this.session !== null || nowMs < this.#patienceUntilMs) return;
+    this.#patienceUntilMs = Number.POSITIVE_INFINITY;
+    failAll(this.#flow.drainWaiting(), 'connection-loss');
   }
 
   #ping(nowMs: number): void {
@@ -449,13 +367,12 @@ export class SessionCore {
   }
 
   #onUnreachable(): void {
-    this.#loseSession('unreachable');
-    if (this.#stage !== 'pause' && this.#stage !== 'ended') this.#drop('the session must be assumed gone');
-  }
-
-  #onImpatient(): void {
-    this.#patienceUntilMs = Number.POSITIVE_INFINITY;
-    this.#failAll(this.#drainWaiting(), 'connection-loss');
+    // The connection goes first: whoever is told must not ask anything of a dead session.
+    if (this.#stage !== 'pause') {
+      this.#ports.disconnect();
+      this.#leaveConnection('the session must be assumed gone');
+    }
+    if (this.#stage !== 'ended') this.#loseSession('unreachable');
   }
 
   // ---- losing ----
@@ -463,6 +380,12 @@ export class SessionCore {
   /** The connection, or the attempt at one, is over. */
   onDisconnected(reason: string): void {
     if (this.#stage === 'pause' || this.#stage === 'ended') return;
+    const wasOpen = this.#stage === 'open';
+    this.#leaveConnection(reason);
+    if (wasOpen) this.#suspend();
+  }
+
+  #leaveConnection(reason: string): void {
     const wasOpen = this.#stage === 'open';
     this.#stage = 'pause';
     this.#isDirty = false;
@@ -476,7 +399,6 @@ export class SessionCore {
     if (!wasOpen) this.#dialer.onFailed();
     this.#dialAtMs = this.#ports.nowMs() + this.#dialer.pauseMs();
     this.#ports.onDeadline();
-    if (wasOpen) this.#suspend();
   }
 
   #drop(reason: string): void {
@@ -486,44 +408,23 @@ export class SessionCore {
   }
 
   #suspend(): void {
-    const interrupted = this.#inFlight.drain();
-    this.#inFlightBytes = 0;
-    const { failWhenSuspended } = this.#options;
-    for (let i = interrupted.length - 1; i >= 0; i--) {
-      const request = interrupted[i] as SessionRequest;
-      if (request.stage !== 'sent' || !request.isRepeatable || failWhenSuspended) continue;
-      request.stage = 'waiting';
-      this.#waiting.unshift(request);
-    }
+    const interrupted = this.#flow.interrupt();
     // Whoever is told may end the client, and with it what waits.
     if (this.session !== null) this.#setState('suspended');
-    for (const request of interrupted) if (request.stage === 'sent') this.#fail(request, 'connection-loss', 'unknown');
-    if (failWhenSuspended) this.#failAll(this.#drainWaiting(), 'connection-loss');
+    failAll(interrupted, 'connection-loss');
+    if (this.#options.failWhenSuspended) failAll(this.#flow.drainWaiting(), 'connection-loss');
   }
 
   #loseSession(end: SessionEnd): void {
-    const pending = [...this.#inFlight.drain(), ...this.#drainWaiting()];
+    const pending = this.#flow.drain();
     const had = this.session !== null;
     this.session = null;
-    this.#inFlightBytes = 0;
     this.#identity = NO_IDENTITY;
     this.#hasSeenReadWrite = false;
     if (this.#options.newSession) this.#setState('lost');
     if (had) this.#ports.onSessionEnd(end);
-    this.#failAll(pending, 'session-lost');
+    failAll(pending, 'session-lost');
     if (!this.#options.newSession) this.#finish('closed', 'closed', end);
-  }
-
-  #failAll(requests: readonly SessionRequest[], reason: FailureReason): void {
-    for (const request of requests) {
-      if (request.stage === 'waiting') this.#fail(request, reason, 'not-sent');
-      else if (request.stage === 'sent') this.#fail(request, reason, 'unknown');
-    }
-  }
-
-  #drainWaiting(): SessionRequest[] {
-    this.#cancelledCount = 0;
-    return this.#waiting.drain();
   }
 
   // ---- ending ----
@@ -539,8 +440,7 @@ export class SessionCore {
       return;
     }
     const request = new CloseRequest(() => this.#finish('closed', 'closed', 'closed'));
-    request.stage = 'waiting';
-    this.#waiting.push(request);
+    this.#flow.wait(request);
     this.#isClosing = true;
     this.#closeUntilMs = this.#ports.nowMs() + CLOSE_TIMEOUT_MS;
     this.#pump();
@@ -557,13 +457,13 @@ export class SessionCore {
     const wasConnected = this.#stage !== 'pause';
     this.#stage = 'ended';
     if (wasConnected) this.#ports.disconnect();
-    const pending = [...this.#inFlight.drain(), ...this.#drainWaiting()];
+    const pending = this.#flow.drain();
     const had = this.session !== null;
     this.session = null;
     this.#setState(state);
     if (had) this.#ports.onSessionEnd(end);
     this.#authentication.failAll();
-    this.#failAll(pending, reason);
+    failAll(pending, reason);
     this.#ports.onDeadline();
   }
 

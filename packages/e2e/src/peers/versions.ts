@@ -74,7 +74,7 @@ export function resolveJars(name: string, artifacts: readonly string[]): string 
   const pom = join(directory, 'pom.xml');
   writeFileSync(pom, pomText(artifacts));
   // Resolved beside the final place, so an interrupted download never looks like a complete one.
-  const partial = join(directory, 'jars.partial');
+  const partial = join(directory, `jars.partial-${process.pid}`);
   rmSync(partial, { recursive: true, force: true });
   const goals = ['dependency:copy-dependencies', '-DincludeScope=runtime', `-DoutputDirectory=${partial}`];
   const maven = spawnSync('mvn', ['-B', '-q', '-f', pom, ...goals], { encoding: 'utf8', timeout: 600_000 });
@@ -84,7 +84,13 @@ export function resolveJars(name: string, artifacts: readonly string[]): string 
       `${name}: Maven could not resolve its jars (${why}); install maven or connect to a repository`,
     );
   }
-  renameSync(partial, jars);
+  try {
+    renameSync(partial, jars);
+  } catch (error) {
+    // Another process was faster; its jars are the same.
+    if (!existsSync(jars)) throw error;
+    rmSync(partial, { recursive: true, force: true });
+  }
   return jars;
 }
 

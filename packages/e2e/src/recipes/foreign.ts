@@ -82,9 +82,14 @@ const curatorArtifacts = [
   'org.slf4j:slf4j-nop:1.7.36',
 ];
 
+/** Has Curator's jars in place: called before processes that need them start side by side, as Maven wants its repository for itself. */
+export function fetchCurator(): string {
+  return join(resolveJars('curator', curatorArtifacts), '*');
+}
+
 export function startCurator(connectString: string): Promise<ForeignPeer> {
   const java = javaCommand();
-  const jars = join(resolveJars('curator', curatorArtifacts), '*');
+  const jars = fetchCurator();
   const words = ['-Xmx128m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-cp', `${curatorClasses(jars)}:${jars}`];
   return ForeignPeer.start(java, [...words, 'CuratorPeer', connectString, sessionSeconds]);
 }

@@ -40,9 +40,14 @@ const curatorArtifacts = [
   'org.slf4j:slf4j-nop:1.7.36',
 ];
 
+/** As fetchCurator of foreign.ts, for discovery. */
+export function fetchDiscovery(): string {
+  return join(resolveJars('curator-x-discovery', curatorArtifacts), '*');
+}
+
 /** Java compiles a single source file by itself. */
 function startCurator(connectString: string): Promise<ForeignPeer> {
-  const jars = join(resolveJars('curator-x-discovery', curatorArtifacts), '*');
+  const jars = fetchDiscovery();
   const words = ['-Xmx160m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-cp', jars];
   return ForeignPeer.start(javaCommand(), [
     ...words,

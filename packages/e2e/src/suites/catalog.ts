@@ -47,7 +47,7 @@ const cRequirements: readonly Requirement[] = [
   { probe: '/usr/include/sasl/sasl.h', debianPackage: 'libsasl2-dev' },
   { probe: '/usr/include/openssl/ssl.h', debianPackage: 'libssl-dev' },
   { probe: 'openssl', debianPackage: 'openssl' },
-  { probe: 'java', debianPackage: 'openjdk-17-jre-headless' },
+  { probe: 'java', debianPackage: 'openjdk-17-jdk-headless' },
   { probe: '/usr/share/java/zookeeper-jute.jar', debianPackage: 'libzookeeper-java' },
 ];
 
@@ -149,7 +149,7 @@ export const servers: Readonly<Record<string, ServerUnderTest>> = {
     binDir: join(suitesDir, 'bin'),
     version: '3.8.0',
     requirements: [
-      { probe: '/usr/bin/java', debianPackage: 'openjdk-17-jre-headless' },
+      { probe: '/usr/bin/java', debianPackage: 'openjdk-17-jdk-headless' },
       { probe: '/usr/share/java/zookeeper.jar', debianPackage: 'libzookeeper-java' },
     ],
     lacks: ['Kerberos'],

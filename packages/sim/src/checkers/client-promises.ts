@@ -43,8 +43,8 @@ export class ClientPromises {
   /** The same of what the core counts for sure: its own answers, of chunks that did not end the connection. */
   #surelyHeardUs = 0;
   #answeredUs = 0;
-  /** Requests with outcome `unknown`. */
-  unknownCount = 0;
+  /** Writes with outcome `unknown`. */
+  unknownWriteCount = 0;
   readonly #wire: WireCheck;
   #deliveries: Delivery[] = [];
   /** By xid, of the connection at hand. */
@@ -197,7 +197,7 @@ export class ClientPromises {
     if (outcome === 'unknown' && !wasSent) {
       fail('client requests', `${this.name}: ${request} failed (${reason}) as unknown, and was never sent`);
     }
-    if (outcome === 'unknown') this.unknownCount++;
+    if (outcome === 'unknown' && !request.isReallyRepeatable) this.unknownWriteCount++;
     this.#end(request);
   }
 
@@ -206,7 +206,7 @@ export class ClientPromises {
     if (outcome === 'not-sent' && request.writeCount > 0 && !request.isReallyRepeatable) {
       fail('client requests', `${this.name}: ${request} was cancelled as not sent, and was sent`);
     }
-    if (outcome === 'unknown') this.unknownCount++;
+    if (outcome === 'unknown' && !request.isReallyRepeatable) this.unknownWriteCount++;
     this.#end(request);
   }
 
@@ -227,6 +227,7 @@ export class ClientPromises {
   /** The chunk ended the connection. */
   discardDeliveries(): void {
     this.#deliveries = [];
+    this.#answeredUs = this.#surelyHeardUs;
   }
 
   // ---- the session's life ----

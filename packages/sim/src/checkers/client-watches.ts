@@ -44,6 +44,7 @@ export class SimWatcher implements Watcher {
 
   onEvent(type: number, path: string, zxid: number): void {
     this.#watches.onTold(this, `event ${type} ${path} of ${zxid}`, this.#watches.toHear);
+    this.#watches.onHeard();
   }
 
   onGap(path: string): void {
@@ -74,7 +75,8 @@ export class ClientWatches {
   /** Of the connection at hand: what setWatches has still to say, by list. */
   #toSay: Set<string>[] | null = null;
   #relativeZxid = -1;
-  firedCount = 0;
+  /** The application does something from within an event. */
+  onHeard: () => void = () => {};
 
   constructor(name: string, model: Model, isOpen: boolean) {
     this.#name = name;
@@ -127,7 +129,6 @@ export class ClientWatches {
   }
 
   onTold(watcher: SimWatcher, what: string, due: Set<SimWatcher>): void {
-    this.firedCount++;
     if (due.delete(watcher)) return;
     fail(
       'client watches',
