@@ -15,17 +15,10 @@
  */
 import { ByteReader, type ByteWriter, logLevels, pairToHex } from '@zoots/base';
 import { type ConnectRequest, formatZxid, OP, type OpRow, opRow } from '@zoots/protocol';
-import {
-  type DiskError,
-  describeRecoveryError,
-  type LogBatch,
-  type RecoveryResult,
-  recover,
-  TxnLog,
-} from '@zoots/storage';
+import type { DiskError, LogBatch } from '@zoots/storage';
+import { Database } from './database.js';
 import { Expiry } from './expiry.js';
 import { FRAMES_PER_TURN_MAX, SNAPSHOT_POLL_MS } from './limits.js';
-import { Loader } from './loader.js';
 import type { CoreConfig, Ports } from './ports.js';
 import { AclChecker } from './request/acl-check.js';
 import { Applier } from './request/apply.js';
@@ -41,7 +34,7 @@ import { type Connection, type ParkedRequest, WriterPool } from './session/conne
 import { ConnectionRegistry } from './session/connection-registry.js';
 import { Handshake } from './session/handshake.js';
 import { type Session, SessionTable } from './session/session-table.js';
-import { Snapshotter } from './snapshotter.js';
+import type { Snapshotter } from './snapshotter.js';
 import { Statistics } from './statistics.js';
 import { Tree } from './tree/tree.js';
 import { WatchTable } from './watch/watch-table.js';
@@ -79,10 +72,8 @@ export class Server {
   readonly #committer: Committer;
   readonly #intake: Intake;
   readonly #authenticator: Authenticator;
-  readonly #loader: Loader;
-  readonly snapshotter: Snapshotter;
   readonly #expiry: Expiry;
-  readonly #log: TxnLog;
+  readonly #database: Database;
   readonly #registry: ConnectionRegistry;
   readonly #flow: FlowControl;
   readonly #handshake: Handshake;
@@ -127,78 +118,38 @@ export class Server {
     this.#committer = new Committer(this.tree, this.#applier, this);
     this.#authenticator = new Authenticator(config, ports.hashes);
     this.#intake = new Intake(this, this, this.#authenticator);
-    this.#loader = new Loader(this.tree, this.sessions, this.#applier, ports.logger);
-    this.snapshotter = new Snapshotter(config, { ...ports, tree: this.tree, sessions: this.sessions });
     this.#registry = new ConnectionRegistry(config, this.statistics, ports.logger);
     this.#flow = new FlowControl(config);
     this.#handshake = new Handshake(config, this.sessions, this.statistics, ports.logger, ports.prng, this);
     this.#expiry = new Expiry(config, this.tree, this.sessions, this);
-    this.#log = new TxnLog(
-      ports.disk,
-      {
-        directory: `${config.dataLogDir}/version-2`,
-        preallocateBytes: config.preAllocBytes,
-        sizeLimitBytes: config.txnLogSizeLimitBytes,
-        forceSync: config.forceSync,
-      },
-      { onDurable: (batch) => this.#onDurable(batch), onFailed: (error) => this.#onDiskFailed(error) },
-    );
-    this.#submission = new Submission(this.#preparer, this.#log, this.#committer.window, this.#flow, this);
+    this.#database = new Database(config, ports, {
+      tree: this.tree,
+      sessions: this.sessions,
+      applier: this.#applier,
+      commit: this.#committer.commit,
+      onDurable: (batch) => this.#onDurable(batch),
+      onFailed: (error) => this.#onDiskFailed(error),
+      openTurn: () => this.openTurn(),
+    });
+    this.#submission = new Submission(this.#preparer, this.#database, this.#committer.window, this.#flow, this);
+  }
+
+  get snapshotter(): Snapshotter {
+    return this.#database.snapshotter;
   }
 
   // ---- life ----
 
   /** Reads the database and, when `done` comes without an error text, serves. The directories must exist. */
   start(done: (problem: string | null) => void): void {
-    const { config } = this;
     this.openTurn();
-    this.#loader.nowMs = this.nowMs;
-    recover(
-      this.#ports.disk,
-      {
-        snapshotDirectory: `${config.dataDir}/version-2`,
-        logDirectory: `${config.dataLogDir}/version-2`,
-        trustEmptySnapshot: config.trustEmptySnapshot,
-        autocreateDatabase: config.dbAutocreate,
-        allowGaps: config.allowLogGaps === true,
-        gzip: this.#ports.gzip,
-      },
-      this.#loader,
-      (error, result) => {
-        if (error !== null || result === null) {
-          this.state = 'failed';
-          done(error === null ? 'recovery ended without a result' : describeRecoveryError(error));
-        } else this.#onRecovered(result, done);
-      },
-    );
-  }
-
-  #onRecovered(result: RecoveryResult, done: (problem: string | null) => void): void {
-    this.openTurn();
-    this.#loader.finish();
-    this.#loader.dropOrphans();
-    this.#overlay.reset();
-    this.#submission.preparedZxid = Math.max(this.tree.lastProcessedZxid, 0);
-    this.snapshotter.onRecovered(result.txnCount);
-    for (const repair of result.repairs) this.#ports.logger.log(logLevels.warn, 'repaired', { what: repair });
-    this.#ports.logger.log(logLevels.info, 'database loaded', {
-      snapshot: result.snapshotName,
-      txnCount: result.txnCount,
-      zxid: formatZxid(this.tree.lastProcessedZxid),
-      znodeCount: this.tree.nodeCount,
-      sessionCount: this.sessions.count,
-    });
-    if (result.snapshotName !== null) {
-      this.#serve();
-      done(null);
-      return;
-    }
-    // Logs without a snapshot are not a database for Apache, and not for us: the first one is durable before anything
-    // can be acknowledged.
-    this.snapshotter.start(null, (error) => {
-      if (error === null) this.#serve();
+    this.#database.open(this.nowMs, (problem) => {
+      this.openTurn();
+      this.#overlay.reset();
+      this.#submission.preparedZxid = Math.max(this.tree.lastProcessedZxid, 0);
+      if (problem === null) this.#serve();
       else this.state = 'failed';
-      done(error === null ? null : `the first snapshot cannot be written: ${error.message}`);
+      done(problem);
     });
   }
 
@@ -214,17 +165,17 @@ export class Server {
   stop(done: () => void): void {
     this.openTurn();
     if (this.state === 'serving') this.state = 'stopped';
-    this.snapshotter.stop();
+    this.#database.snapshotter.stop();
     this.#onStopped = done;
     this.#finishStop();
   }
 
   #finishStop(): void {
-    if (this.#onStopped === null || this.#log.isFlushing) return;
-    if (this.state !== 'failed' && this.#log.flush()) return;
+    if (this.#onStopped === null || this.#database.log.isFlushing) return;
+    if (this.state !== 'failed' && this.#database.pipeline.flush()) return;
     const done = this.#onStopped;
     this.#onStopped = null;
-    this.#log.close(() => done());
+    this.#database.log.close(() => done());
   }
 
   #onDiskFailed(error: DiskError): void {
@@ -264,11 +215,11 @@ export class Server {
       this.#processBacklog();
     }
     if (this.state !== 'failed') {
-      this.snapshotter.step();
-      if (this.#log.flush()) this.#flushStartedMs = this.nowMs;
+      this.#database.snapshotter.step();
+      if (this.#database.pipeline.flush()) this.#flushStartedMs = this.nowMs;
     }
     this.#isTurnOpen = false;
-    return this.#backlog.length > 0 || this.snapshotter.hasWork;
+    return this.#backlog.length > 0 || this.#database.snapshotter.hasWork;
   }
 
   #processBacklog(): void {
@@ -285,7 +236,7 @@ export class Server {
   get deadlineMs(): number {
     const deadlineMs = this.state === 'serving' ? this.#expiry.deadlineMs : Number.POSITIVE_INFINITY;
     // A snapshot that waits for the disk is looked after by time: its writer has nobody to tell.
-    return this.snapshotter.isRunning ? Math.min(deadlineMs, this.nowMs + SNAPSHOT_POLL_MS) : deadlineMs;
+    return this.#database.snapshotter.isRunning ? Math.min(deadlineMs, this.nowMs + SNAPSHOT_POLL_MS) : deadlineMs;
   }
 
   tick(): void {
@@ -405,7 +356,7 @@ export class Server {
   /** Has the session a write in flight that this request must wait for? */
   mustWait(connection: Connection): boolean {
     const session = connection.session;
-    return session !== null && session.lastWriteZxid > this.tree.lastProcessedZxid;
+    return session !== null && session.writesSettled < session.writesSubmitted;
   }
 
   get outstandingRequests(): number {
@@ -491,16 +442,16 @@ export class Server {
     this.#flow.enter(end - start);
     connection.parked.push({
       frame: bytes.slice(start, end),
-      afterZxid: (connection.session as Session).lastWriteZxid,
+      afterWrites: (connection.session as Session).writesSubmitted,
       receivedMs: this.nowMs,
     });
   }
 
-  #serveParked(connection: Connection, zxid: number): void {
+  #serveParked(connection: Connection, settledCount: number): void {
     const { parked } = connection;
     while (connection.parkedStart < parked.length) {
       const request = parked[connection.parkedStart] as ParkedRequest;
-      if (request.afterZxid > zxid) return;
+      if (request.afterWrites > settledCount) return;
       connection.parkedStart++;
       this.#flow.leave(request.frame.length);
       if (connection.state === 'open') {
@@ -534,9 +485,8 @@ export class Server {
     if (this.state === 'failed') return;
     this.#noteSync(this.nowMs - this.#flushStartedMs);
     this.#applier.nowMs = this.nowMs;
-    this.#committer.commitBatch(batch);
-    this.snapshotter.onCommitted(batch.recordCount, batch.writer.length, this.#log);
-    this.#log.recycle(batch);
+    this.#database.pipeline.onDurable(batch);
+    this.#database.pipeline.commitUpTo(batch.lastZxid);
     this.#finishStop();
   }
 
@@ -561,6 +511,7 @@ export class Server {
     this.#flow.leave(entry.frameBytes);
     const connection = entry.connection as Connection;
     connection.pendingWrites--;
+    (entry.session as Session).writesSettled++;
     if (connection.state !== 'opening') return;
     this.#handshake.onCreated(connection, entry.session as Session);
     this.statistics.onAnswered(connection, 'SESS', 0, entry.zxid, this.nowMs, entry.receivedMs);
@@ -576,8 +527,10 @@ export class Server {
     this.#flow.leave(entry.frameBytes);
     if (entry.connection !== null) entry.connection.pendingWrites--;
     // The session may have moved to another connection meanwhile: what waits there waits for this write, too.
-    const waiting = entry.session?.connection;
-    if (waiting != null) this.#serveParked(waiting, entry.zxid);
+    if (entry.session === null) return;
+    const settledCount = ++entry.session.writesSettled;
+    const waiting = entry.session.connection;
+    if (waiting !== null) this.#serveParked(waiting, settledCount);
   }
 
   onSessionClosed(session: Session | null): void {
@@ -591,7 +544,7 @@ export class Server {
       overlay: this.#overlay.size,
       inFlight: this.#flow.count,
       inFlightBytes: this.#flow.bytes,
-      batchRecords: this.#log.batch.recordCount,
+      batchRecords: this.#database.log.batch.recordCount,
       backlog: this.#backlog.length,
       paused: this.#flow.pausedCount,
     };

@@ -1,18 +1,18 @@
 /**
  * Commit: what was prepared and is now durable is applied in zxid order, and whoever asked gets the answer.
  *
- * The window holds one entry per txn in flight, oldest first. A batch that became durable is applied txn by txn from its own
- * bytes; after each, watches have fired (apply), the reply is written, and the session's parked reads run. That order is what
+ * The window holds one entry per txn in flight, oldest first. The pipeline hands in the bytes of each txn that may be
+ * applied; after each, watches have fired (apply), the reply is written, and the session's parked reads run. That order is what
  * clients may rely on: event before the data it announces, own writes before later reads.
  */
 import { ByteWriter } from '@zoots/base';
 import { ERROR, OP } from '@zoots/protocol';
-import type { LogBatch } from '@zoots/storage';
 import type { Connection } from '../session/connection.js';
 import type { Session } from '../session/session-table.js';
 import type { Tree } from '../tree/tree.js';
 import { NONE } from '../tree/znode-store.js';
 import type { Applier, PartResult } from './apply.js';
+import type { ApplyEntry } from './pipeline.js';
 import { writeMultiEnd, writeMultiError, writeMultiHeader } from './read.js';
 import { beginReply, endReply, writeBareReply, writePath, writeStat } from './reply.js';
 
@@ -67,9 +67,6 @@ export interface CommitHost {
   onUndecodable(zxid: number, problem: string): void;
 }
 
-/** Record head in a batch: long Adler-32, int length; one byte behind the entry. */
-const RECORD_HEAD_BYTES = 12;
-
 export class Committer {
   readonly window = new Window();
   readonly #tree: Tree;
@@ -86,23 +83,12 @@ export class Committer {
     this.#host = host;
   }
 
-  /** Applies every txn of a durable batch. */
-  commitBatch(batch: LogBatch): void {
-    const { bytes, view, length } = batch.writer;
-    let at = 0;
-    while (at < length) {
-      const entryStart = at + RECORD_HEAD_BYTES;
-      const entryEnd = entryStart + view.getInt32(at + 8);
-      this.#commitOne(bytes, entryStart, entryEnd);
-      at = entryEnd + 1;
-    }
-  }
-
-  #commitOne(bytes: Uint8Array, start: number, end: number): void {
+  /** Applies an entry and answers who waits for it; false if it cannot be applied. */
+  readonly commit: ApplyEntry = (bytes, start, end) => {
     const entry = this.window.shift();
     if (entry === undefined) {
       this.#host.onUndecodable(-1, 'a durable txn that nobody prepared');
-      return;
+      return false;
     }
     const connection = entry.connection?.state === 'open' ? entry.connection : null;
     const isMulti = entry.op === OP.multi && connection !== null;
@@ -114,12 +100,13 @@ export class Committer {
     const problem = this.#applier.apply(bytes, start, end, isMulti ? this.#addMultiResult : null);
     if (problem !== null) {
       this.#host.onUndecodable(entry.zxid, problem);
-      return;
+      return false;
     }
     this.#host.onCommitted(entry.zxid);
     if (entry.op === OP.createSession) this.#host.onSessionCreated(entry);
     else this.#answer(entry, connection, bytes);
-  }
+    return true;
+  };
 
   #answer(entry: InFlight, connection: Connection | null, bytes: Uint8Array): void {
     if (connection !== null) {

@@ -13,6 +13,11 @@ import { type Preparer, SERVER_ITSELF } from './prepare.js';
 
 const NO_BYTES = new Uint8Array(0);
 
+/** The log is another one after the database was brought into another state. */
+export interface LogHolder {
+  readonly log: TxnLog;
+}
+
 /** The turn's time. */
 export interface TurnTime {
   readonly nowMs: number;
@@ -21,7 +26,7 @@ export interface TurnTime {
 
 export class Submission {
   readonly #preparer: Preparer;
-  readonly #log: TxnLog;
+  readonly #database: LogHolder;
   readonly #window: Window;
   readonly #flow: FlowControl;
   readonly #time: TurnTime;
@@ -30,9 +35,9 @@ export class Submission {
   /** Zxid of the last txn prepared. */
   preparedZxid = 0;
 
-  constructor(preparer: Preparer, log: TxnLog, window: Window, flow: FlowControl, time: TurnTime) {
+  constructor(preparer: Preparer, database: LogHolder, window: Window, flow: FlowControl, time: TurnTime) {
     this.#preparer = preparer;
-    this.#log = log;
+    this.#database = database;
     this.#window = window;
     this.#flow = flow;
     this.#time = time;
@@ -71,7 +76,7 @@ export class Submission {
   ): void {
     const zxid = ++this.preparedZxid;
     const { nowMs, wallMs } = this.#time;
-    this.#preparer.prepare(this.#log.batch, op, requester, xid, zxid, wallMs, bytes, start, end);
+    this.#preparer.prepare(this.#database.log.batch, op, requester, xid, zxid, wallMs, bytes, start, end);
     const { create2Parts } = this.#preparer;
     const frameBytes = end - start;
     this.#flow.enter(frameBytes);
@@ -85,7 +90,7 @@ export class Submission {
       frameBytes,
       create2Parts: create2Parts.length === 0 ? null : new Set(create2Parts),
     });
-    if (session !== null) session.lastWriteZxid = zxid;
+    if (session !== null) session.writesSubmitted++;
     if (connection !== null) connection.pendingWrites++;
   }
 }

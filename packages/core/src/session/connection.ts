@@ -46,7 +46,7 @@ export class Connection {
 
   /** Writes prepared and not yet answered; a read waits until they are none. */
   pendingWrites = 0;
-  /** Requests that wait behind a write of the same session, with the zxid they wait for. */
+  /** Requests that wait behind a write of the same session, with the number of writes they wait for. */
   readonly parked: ParkedRequest[] = [];
   parkedStart = 0;
 
@@ -113,8 +113,8 @@ export class Connection {
 /** A request that waits for an earlier write of its session: its frame's bytes are its own copy. */
 export interface ParkedRequest {
   readonly frame: Uint8Array;
-  /** The write it waits for. */
-  readonly afterZxid: number;
+  /** So many writes of the session must be settled before it. */
+  readonly afterWrites: number;
   readonly receivedMs: number;
 }
 

@@ -20,8 +20,9 @@ export class Session {
   isClosing = false;
   /** When its bucket expires, in monotonic milliseconds; 0 while it has none. */
   expiryMs = 0;
-  /** Zxid of its latest write that was prepared. */
-  lastWriteZxid = 0;
+  /** Writes of it that were taken on, and how many of them are applied: what comes behind one waits for it. */
+  writesSubmitted = 0;
+  writesSettled = 0;
   /** Ids of ephemerals prepared and not yet applied. */
   pendingCreates: Set<number> | null = null;
 
