@@ -7,6 +7,7 @@ import type { Logger, Prng } from '@zoots/base';
 import type { Disk, GzipPort } from '@zoots/storage';
 import type { Connection } from './session/connection.js';
 import type { ConnectionThrottleRules } from './session/connection-throttle.js';
+import type { EnsembleRules, QuorumNet } from './zab/quorum-net.js';
 
 /** Read once at the first input of a turn; every request of the turn sees the same time. */
 export interface Clock {
@@ -42,6 +43,8 @@ export interface Ports {
   readonly shell: Shell;
   /** Snapshot jitter and the seed of the path hash. */
   readonly prng: Prng;
+  /** To the other servers; missing or null for a stand-alone server. */
+  readonly quorumNet?: QuorumNet | null;
 }
 
 /** The part of the configuration the core reads; the server's ServerConfig has it all, under the same names. */
@@ -85,6 +88,8 @@ export interface CoreConfig {
   readonly digestEnabled: boolean;
   readonly enforceQuota: boolean;
   readonly reconfigEnabled: boolean;
+  /** Missing or null: a stand-alone server. */
+  readonly ensemble?: EnsembleRules | null;
   readonly container: {
     readonly checkIntervalMs: number;
     readonly maxPerMinute: number;

@@ -13,7 +13,12 @@ export class PeerStream {
   readonly packets: QuorumPacketReader;
   /** Packets go here instead while something long is on the stream. */
   diversion: ByteWriter | null = null;
+  /** Nothing more is written. What is in `out` still goes, then the shell closes the connection. */
   isClosed = false;
+  /** In the list of streams that the shell must look at. */
+  isDirty = false;
+  /** Bytes that the kernel has not taken yet; kept by the shell. */
+  unsentBytes = 0;
   /** When bytes came last. */
   heardMs: number;
   readonly #onDirty: (stream: PeerStream) => void;

@@ -1,0 +1,40 @@
+/**
+ * A member of an ensemble: which role it has, and how it comes from one to the next.
+ *
+ *   looking ─► leading                ─► looking
+ *           └► following, observing  ─┘
+ */
+import type { PeerStream } from './peer-stream.js';
+
+/** What a server is in its ensemble now. `read-only`: looking, and serving reads meanwhile. */
+export type Role = 'standalone' | 'looking' | 'leading' | 'following' | 'observing' | 'read-only';
+
+/** What the shell tells the core about other servers. Each is an input of the turn. */
+export interface PeerInputs {
+  /** A frame's body from the election port. */
+  onElectionFrame(from: number, bytes: Uint8Array, start: number, end: number): void;
+  /** A learner dialled the quorum port; null: not now, close it. */
+  accept(remoteAddress: string): PeerStream | null;
+  /** A connection that `QuorumNet.dial` asked for is there. */
+  onConnected(stream: PeerStream): void;
+  /** Bytes of a stream. They belong to the caller again when this returns. */
+  onBytes(stream: PeerStream, bytes: Uint8Array, start: number, end: number): void;
+  /** The connection broke, or could not be made. */
+  onClosed(stream: PeerStream, reason: string): void;
+  /** The kernel took what was unsent. */
+  onDrained(stream: PeerStream): void;
+  /** Streams with something to send or to close; called at the end of each turn, after `Server.endTurn`. */
+  takeDirty(): PeerStream[];
+}
+
+/** For people: what the role is, and why. */
+export interface PeerStatus {
+  readonly role: Role;
+  readonly serverId: number;
+  /** Id of the leader, or null. */
+  readonly leader: number | null;
+  /** The epoch that is established; of the last one while looking. */
+  readonly epoch: number;
+  /** One sentence: by which vote, since when, or what is being waited for. */
+  readonly why: string;
+}
