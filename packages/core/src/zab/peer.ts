@@ -38,3 +38,22 @@ export interface PeerStatus {
   /** One sentence: by which vote, since when, or what is being waited for. */
   readonly why: string;
 }
+
+/** Hears of what a member does, for measurements and for proofs; it changes nothing. Called in the order in which things happen. */
+export interface PeerObserver {
+  onRole?(role: Role, why: string): void;
+  /** An epoch is on this server's disk. */
+  onEpochWritten?(kind: 'accepted' | 'current', epoch: number): void;
+  /** As leader: a quorum acknowledged NEWLEADER, and transactions of this epoch begin. */
+  onLeading?(epoch: number): void;
+  /** As learner: UPTODATE of the leader of this epoch came. */
+  onFollowing?(leader: number, epoch: number): void;
+  /** As leader: a transaction has its zxid and leaves for the followers. */
+  onProposed?(zxid: number, bytes: Uint8Array, start: number, end: number): void;
+  /** In any role: the transaction is applied to the tree. */
+  onApplied?(zxid: number): void;
+  /** As learner: the leader is told that this one is on disk. */
+  onAcknowledged?(zxid: number): void;
+  /** History was cut behind this zxid, or replaced by a snapshot of it. */
+  onReplaced?(kind: 'truncated' | 'snapshot', zxid: number): void;
+}
