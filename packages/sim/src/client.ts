@@ -4,7 +4,7 @@
  * - core-client.ts: an application over the real session core of @zoots/client, in a process that pauses and dies;
  * - raw-client.ts: speaks the wire format by itself, with habits that no decent client has.
  */
-import type { Oracle } from './oracle.js';
+import type { ReplyOracle } from './reply-oracle.js';
 import type { Endpoint, Link } from './sim-network.js';
 import type { Simulator } from './simulator.js';
 import type { Trace } from './trace.js';
@@ -12,9 +12,11 @@ import type { Trace } from './trace.js';
 export interface ClientWorld {
   readonly simulator: Simulator;
   readonly trace: Trace;
-  readonly oracle: Oracle;
-  /** A connection to the server's port; the other side may refuse it at once. */
-  connect(client: Endpoint, address: string): Link;
+  readonly oracle: ReplyOracle;
+  /** Myids of the servers that clients know; empty: the only one. */
+  readonly members: readonly number[];
+  /** A connection to a server's port; the other side may refuse it at once. */
+  connect(client: Endpoint, address: string, member: number): Link;
 }
 
 export interface Client {

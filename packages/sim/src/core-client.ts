@@ -42,10 +42,7 @@ export class CoreClient implements Client, ProcessEvents {
     this.#workload = workload;
     this.#timeoutMs = timeoutMs;
     this.#hasOpenAcls = workload.habits.aclChance === 0;
-    const others = Array.from({ length: prng.pick([0, 0, 1, 2]) }, () =>
-      prng.pick(['refusing', 'server', 'silent'] as const),
-    );
-    this.#addresses = prng.shuffle(['server' as const, ...others]);
+    this.#addresses = world.members.length === 0 ? drawAddresses(prng) : drawMembers(prng, world.members);
   }
 
   get isConnected(): boolean {
@@ -310,6 +307,20 @@ export class CoreClient implements Client, ProcessEvents {
   demandNothingMissed(): void {
     this.#process?.promises.watches.demandNothingMissed(this.#process.wire.lastZxid);
   }
+}
+
+/** One server at least, and perhaps addresses where nobody is. */
+function drawAddresses(prng: Prng): AddressKind[] {
+  const others = Array.from({ length: prng.pick([0, 0, 1, 2]) }, () =>
+    prng.pick(['refusing', 'server', 'silent'] as const),
+  );
+  return prng.shuffle(['server' as const, ...others]);
+}
+
+/** All members of the ensemble, or some of them. */
+function drawMembers(prng: Prng, members: readonly number[]): AddressKind[] {
+  const shuffled = prng.shuffle([...members]);
+  return prng.chance(0.7) ? shuffled : shuffled.slice(0, prng.between(2, shuffled.length));
 }
 
 type Mood = (client: CoreClient, process: CoreProcess) => void;

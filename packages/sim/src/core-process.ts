@@ -21,8 +21,8 @@ import { makeRequest, type Request } from './request.js';
 import type { Endpoint, Link } from './sim-network.js';
 import { NOTE } from './trace.js';
 
-/** What is at an address. */
-export type AddressKind = 'server' | 'refusing' | 'silent';
+/** What is at an address; a number: the member of an ensemble with this myid. */
+export type AddressKind = 'server' | 'refusing' | 'silent' | number;
 
 /** The application's side of the ports. */
 export interface ProcessEvents {
@@ -151,7 +151,7 @@ export class CoreProcess implements SessionPorts, WireListener {
       this.#later(this.prng.between(10, 1_000), () => this.core.onDisconnected('refused'), attempt);
       return;
     }
-    this.#link = this.#world.connect(this.#endpoint(attempt), this.wire.address);
+    this.#link = this.#world.connect(this.#endpoint(attempt), this.wire.address, kind === 'server' ? 0 : kind);
     this.#later(this.prng.between(10, 2_000), () => this.core.onConnected(), attempt);
   }
 

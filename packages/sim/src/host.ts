@@ -7,17 +7,17 @@
  */
 import { createHash } from 'node:crypto';
 import { type ByteWriter, type LogFields, logLevelOff, logLevels, type Prng } from '@zoots/base';
-import { type Connection, Server } from '@zoots/core';
+import { type Connection, type QuorumNet, Server } from '@zoots/core';
 import { FrameReader, OP } from '@zoots/protocol';
 import { purge } from '@zoots/storage';
 import { fail } from './checkers/violation.js';
-import type { Oracle } from './oracle.js';
 import { SimClock } from './sim-clock.js';
 import type { SimDisk } from './sim-disk.js';
+import type { Gate } from './sim-gate.js';
 import { simGzip } from './sim-gzip.js';
 import type { Endpoint, Link } from './sim-network.js';
 import type { Simulator } from './simulator.js';
-import { type RunOptions, VERSION_DIR } from './swarm.js';
+import { type HostOptions, VERSION_DIR } from './swarm.js';
 import { NOTE, type Trace } from './trace.js';
 
 /** - `down`: no process. `starting`: recovery. `up`: serving. `stopping`: asked to stop in order. */
@@ -31,6 +31,34 @@ export interface HostEvents {
   /** The process is gone, by its own decision or ours; `problem` if it could not start or could not go on. */
   onDown(problem: string | null): void;
   onUp(): void;
+}
+
+/** Who looks on: what the server logs about snapshots, and what it tells its clients. */
+export interface HostWatcher {
+  /** The snapshot that the server was loaded from. */
+  loadedSnapshotZxid: number;
+  onSnapshotStarted(zxid: number): void;
+  /** `name` null: it failed. */
+  onSnapshotEnded(name: string | null): void;
+  /** The server has recovered. */
+  onServing(server: Server): void;
+  onServerGone(): void;
+  /** A request of the session came at this time of the server's clock; `isTaken` if it was surely looked at. */
+  onHeard(high: number, low: number, nowMs: number, isTaken: boolean): void;
+  /** A session is promised to a client. */
+  onSessionTold(high: number, low: number): void;
+  /** Whole frames with a reply header each are about to leave. */
+  onTold(bytes: Uint8Array, start: number, end: number): void;
+}
+
+/** The ports between servers, of a host that is a member of an ensemble. */
+export interface QuorumSide {
+  readonly net: QuorumNet;
+  onServerMade(server: Server): void;
+  /** The end of a turn: sends what the streams have. */
+  flush(server: Server): void;
+  /** The process is gone; `isSilent`: its machine, too, so that nobody is told. */
+  onGone(isSilent: boolean): void;
 }
 
 interface Socket {
@@ -51,8 +79,8 @@ export class Host {
   readonly #simulator: Simulator;
   readonly #prng: Prng;
   readonly #trace: Trace;
-  readonly #options: RunOptions;
-  readonly #oracle: Oracle;
+  readonly #options: HostOptions;
+  readonly #oracle: HostWatcher;
   readonly #events: HostEvents;
   readonly #sockets = new Map<Connection, Socket>();
   /** Number of the process; what an earlier one scheduled does nothing. */
@@ -64,16 +92,25 @@ export class Host {
   isCalm = false;
   /** Patches the server's collaborators: planted bugs. */
   onServerMade: (server: Server) => void = () => {};
+  /** Of a member of an ensemble. */
+  quorum: QuorumSide | null = null;
+  /** The whole process stands still (SIGSTOP); its kernel and its disk go on. */
+  readonly gate: Gate;
+  /** Where its lines in the trace come from. */
+  readonly #name: string;
 
   constructor(
-    options: RunOptions,
+    options: HostOptions,
     simulator: Simulator,
     prng: Prng,
     trace: Trace,
     disk: SimDisk,
-    oracle: Oracle,
+    oracle: HostWatcher,
     events: HostEvents,
+    name = 'server',
   ) {
+    this.#name = name;
+    this.gate = disk.gate;
     this.#options = options;
     this.#simulator = simulator;
     this.#prng = prng;
@@ -97,7 +134,7 @@ export class Host {
     this.#timerDueMs = Number.POSITIVE_INFINITY;
     this.clock.reboot(this.#prng.below(1_000_000));
     this.#trace.note(NOTE.boot, this.#generation, 0);
-    this.#trace.line('server starts');
+    this.#trace.line(`${this.#name} starts`);
     const generation = this.#generation;
     const server = new Server(this.#options.core, {
       clock: this.clock,
@@ -111,8 +148,10 @@ export class Host {
         onCommandWord: () => {},
         onFatal: (reason) => this.#later(0, () => this.#onFatal(reason)),
       },
+      quorumNet: this.quorum?.net ?? null,
     });
     this.server = server;
+    this.quorum?.onServerMade(server);
     this.onServerMade(server);
     server.start((problem) => {
       if (generation !== this.#generation) return;
@@ -122,7 +161,7 @@ export class Host {
   }
 
   readonly #log = (level: number, event: string, fields?: LogFields): void => {
-    if (this.#trace.isVerbose) this.#trace.line(`server: ${event} ${JSON.stringify(fields ?? {})}`);
+    if (this.#trace.isVerbose) this.#trace.line(`${this.#name}: ${event} ${JSON.stringify(fields ?? {})}`);
     if (event === 'database loaded') this.#oracle.loadedSnapshotZxid = snapshotZxid(fields?.snapshot);
     else if (event === 'snapshot started') this.#oracle.onSnapshotStarted(snapshotZxid(fields?.file));
     else if (event === 'snapshot written') this.#onSnapshotWritten(String(fields?.file));
@@ -141,7 +180,7 @@ export class Host {
 
   #onServing(server: Server): void {
     this.state = 'up';
-    this.#trace.line(`server serves at ${server.tree.lastProcessedZxid}`);
+    this.#trace.line(`${this.#name} is up at ${server.tree.lastProcessedZxid}`);
     this.#oracle.onServing(server);
     this.#events.onUp();
   }
@@ -153,22 +192,22 @@ export class Host {
 
   /** The process ends by itself. */
   #die(problem: string | null): void {
-    this.#trace.line(`server ends: ${problem ?? 'in order'}`);
+    this.#trace.line(`${this.#name} ends: ${problem ?? 'in order'}`);
     this.#drop();
     this.disk.kill();
     this.#events.onDown(problem);
   }
 
   kill(): void {
-    this.#trace.line('fault: kill');
+    this.#trace.line(`fault: kill ${this.#name}`);
     this.#drop();
     this.disk.kill();
     this.#events.onDown(null);
   }
 
   powerCut(isTorn: boolean): void {
-    this.#trace.line(`fault: power cut${isTorn ? ', torn' : ''}`);
-    this.#drop();
+    this.#trace.line(`fault: power cut, ${this.#name}${isTorn ? ', torn' : ''}`);
+    this.#drop(true);
     this.disk.powerCut(isTorn);
     this.#events.onDown(null);
   }
@@ -177,7 +216,7 @@ export class Host {
   stop(): void {
     const server = this.server;
     if (this.state !== 'up' || server === null) return;
-    this.#trace.line('fault: stopped in order');
+    this.#trace.line(`fault: ${this.#name} stopped in order`);
     this.state = 'stopping';
     const generation = this.#generation;
     server.stop(() => {
@@ -185,21 +224,40 @@ export class Host {
     });
   }
 
-  #drop(): void {
+  #drop(isSilent = false): void {
     this.#generation++;
+    this.gate.open();
     this.state = 'down';
     this.server = null;
     this.#oracle.onServerGone();
     const sockets = [...this.#sockets.values()];
     this.#sockets.clear();
     for (const { link } of sockets) link.reset(true, false);
+    this.quorum?.onGone(isSilent);
   }
 
   #later(delayUs: number, run: () => void): void {
     const generation = this.#generation;
-    this.#simulator.after(delayUs, () => {
-      if (generation === this.#generation) run();
-    });
+    this.#simulator.after(delayUs, () =>
+      this.gate.pass(() => {
+        if (generation === this.#generation) run();
+      }),
+    );
+  }
+
+  // ---- moods ----
+
+  /** Stands still until {@link wake}, as a process that is stopped. */
+  pause(): void {
+    if (this.gate.isClosed) return;
+    this.gate.close();
+    for (const { link } of this.#sockets.values()) link.up.pause();
+  }
+
+  wake(): void {
+    if (!this.gate.isClosed) return;
+    this.gate.open();
+    for (const { link, connection } of this.#sockets.values()) if (!connection.isPaused) link.up.resume();
   }
 
   // ---- turns ----
@@ -224,6 +282,7 @@ export class Host {
     const dirty = server.takeDirty();
     this.#trace.note(NOTE.turn, dirty.length, server.tree.lastProcessedZxid);
     for (const connection of dirty) this.#flush(server, connection);
+    this.quorum?.flush(server);
     if (again) this.#scheduleTurn();
     this.#arm(server.deadlineMs);
   }
@@ -243,8 +302,21 @@ export class Host {
 
   // ---- sockets ----
 
-  /** A connection from a client arrives. */
+  /** A connection from a client arrives. The kernel takes it also while the process stands still. */
   accept(link: Link, client: Endpoint, address: string): void {
+    const isUp = this.server !== null && this.state === 'up';
+    if (isUp && this.gate.isClosed) link.up.pause();
+    if (!isUp || !this.gate.isClosed) this.#accept(link, client, address);
+    else this.gate.pass(() => this.#acceptLate(link, client, address));
+  }
+
+  #acceptLate(link: Link, client: Endpoint, address: string): void {
+    if (link.up.isBroken) return;
+    this.#accept(link, client, address);
+    link.up.resume();
+  }
+
+  #accept(link: Link, client: Endpoint, address: string): void {
     const server = this.server;
     if (server === null || this.state !== 'up') {
       link.detach();
@@ -262,9 +334,9 @@ export class Host {
     this.#sockets.set(connection, socket);
     link.attach(client, {
       onBytes: (bytes, start, end) => this.#onBytes(socket, bytes, start, end),
-      onEnd: () => this.#onEnd(socket),
-      onReset: () => this.#onReset(socket),
-      onDrained: () => this.#onDrained(socket),
+      onEnd: () => this.gate.pass(() => this.#onEnd(socket)),
+      onReset: () => this.gate.pass(() => this.#onReset(socket)),
+      onDrained: () => this.gate.pass(() => this.#onDrained(socket)),
     });
   }
 
@@ -284,7 +356,7 @@ export class Host {
     if (session === null || session.isClosing) return;
     // A connection that must wait may not have had its frames looked at.
     const isTaken = !connection.isPaused && !connection.isBacklogged && connection.state === 'open';
-    this.#oracle.sessions.onHeard(session.high, session.low, server.nowMs, isTaken);
+    this.#oracle.onHeard(session.high, session.low, server.nowMs, isTaken);
   }
 
   #onEnd(socket: Socket): void {

@@ -120,6 +120,8 @@ export class Model {
   readonly sessions = new Map<string, ModelSession>();
   readonly quota: ModelQuota;
   readonly #versions = new Map<string, Version[]>();
+  /** Of {@link txns}, ascending. */
+  #zxids: number[] = [];
   /** Every child there ever was (until pruned); whether it exists is asked of its versions. */
   readonly #children = new Map<string, Set<string>>();
 
@@ -161,6 +163,21 @@ export class Model {
   /** Every path that exists as of `zxid`, sorted. */
   pathsAt(zxid: number): string[] {
     return [...this.#versions.keys()].filter((path) => this.at(path, zxid) !== undefined).sort();
+  }
+
+  /** The first txn behind `zxid`; zxids have gaps where epochs begin. */
+  txnAfter(zxid: number): ModelTxn | undefined {
+    const next = this.txns.get(zxid + 1);
+    if (next !== undefined || zxid >= this.lastZxid) return next;
+    const zxids = this.#zxids;
+    let low = 0;
+    let high = zxids.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((zxids[middle] as number) > zxid) high = middle;
+      else low = middle + 1;
+    }
+    return this.txns.get(zxids[low] ?? -1);
   }
 
   isSessionAlive(high: number, low: number): boolean {
@@ -214,6 +231,7 @@ export class Model {
       if (versions.length === 0) this.#forget(path);
     }
     for (const one of this.txns.keys()) if (one > zxid) this.txns.delete(one);
+    this.#zxids = this.#zxids.filter((one) => one <= zxid);
     for (const [key, session] of this.sessions) {
       if (session.createdZxid > zxid) this.sessions.delete(key);
       else if (session.closedZxid > zxid) session.closedZxid = 0;
@@ -231,6 +249,7 @@ export class Model {
       if (versions.length === 1 && !only.exists && only.zxid <= zxid) this.#forget(path);
     }
     for (const one of this.txns.keys()) if (one <= zxid) this.txns.delete(one);
+    this.#zxids = this.#zxids.filter((one) => one > zxid);
   }
 
   #forget(path: string): void {
@@ -261,7 +280,16 @@ export class Model {
     const { zxid, sessionHigh, sessionLow, op } = logged;
     const txn = { zxid, sessionHigh, sessionLow, op, code: 0, reply: null, events, request, partCodes: null };
     this.txns.set(zxid, txn);
+    this.#zxids.push(zxid);
     this.lastZxid = zxid;
+    return txn;
+  }
+
+  /** A server of the ensemble refused the write for what it knows of the session: expired by then, or moved elsewhere. */
+  refuse(logged: Logged, request: Request, code: number): ModelTxn {
+    const txn = this.#begin(logged, request, []);
+    txn.code = code;
+    txn.reply = replyFrame(request.xid, logged.zxid, code, new ByteWriter(0));
     return txn;
   }
 

@@ -112,7 +112,9 @@ export class RawClient implements Client, Endpoint, WireListener {
     this.#hasWrongPassword = this.hasSession && this.#prng.chance(0.01);
     this.#heardUs = this.#world.simulator.nowUs;
     this.#wire.onConnecting();
-    this.#link = this.#world.connect(this, this.#wire.address);
+    const { members } = this.#world;
+    const member = members.length === 0 ? 0 : this.#prng.pick(members);
+    this.#link = this.#world.connect(this, this.#wire.address, member);
     const { sessionHigh, sessionLow } = this;
     const ask = { sessionHigh, sessionLow, timeoutMs: this.#wantedTimeoutMs, leavesOutReadOnly };
     const password = this.#hasWrongPassword || !this.hasSession ? NO_PASSWORD : this.#wire.password;

@@ -116,7 +116,7 @@ export class Run {
 
   #makeClient(number: number, prng: Prng, workload: Workload, timeoutMs: number): Client {
     const { simulator, trace, oracle } = this;
-    const world: ClientWorld = { simulator, trace, oracle, connect: this.#connect };
+    const world: ClientWorld = { simulator, trace, oracle, members: [], connect: this.#connect };
     const isCore = prng.chance(this.options.coreClientShare);
     if (isCore) return new CoreClient(number, world, prng.fork('client'), workload, timeoutMs);
     const { halfCloseChance } = this.options.faults;

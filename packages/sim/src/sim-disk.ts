@@ -8,6 +8,7 @@
 import type { Prng } from '@zoots/base';
 import type { Disk, DiskEntry, DiskError, DiskErrorCode, DiskFile, Done, OpenMode } from '@zoots/storage';
 import { DiskImage, type Inode, type SyncCapture } from './disk-image.js';
+import { Gate } from './sim-gate.js';
 import type { Simulator } from './simulator.js';
 import { NOTE, type Trace } from './trace.js';
 
@@ -61,6 +62,8 @@ export class SimDisk implements Disk {
   readonly #simulator: Simulator;
   readonly #prng: Prng;
   readonly #trace: Trace;
+  /** Of the process: what is done while it stands still is told to it afterwards. */
+  readonly gate = new Gate();
   readonly #directories = new Set<string>();
   /** Of the process that uses the disk; operations of an earlier one are dropped. */
   #generation = 0;
@@ -105,7 +108,10 @@ export class SimDisk implements Disk {
   #after(delayUs: number, run: () => void): void {
     const generation = this.#generation;
     this.#simulator.after(delayUs, () => {
-      if (generation === this.#generation) run();
+      if (generation !== this.#generation) return;
+      this.gate.pass(() => {
+        if (generation === this.#generation) run();
+      });
     });
   }
 

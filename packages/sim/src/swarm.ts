@@ -52,6 +52,12 @@ export interface RunOptions {
   readonly expirySlackMs: number;
 }
 
+/** What one machine needs of it. */
+export type HostOptions = Pick<
+  RunOptions,
+  'core' | 'driftPpm' | 'turnMaxUs' | 'withheldTurnChance' | 'withheldTurnMaxUs'
+>;
+
 export const DATA_DIR = '/data';
 export const LOG_DIR = '/log';
 export const VERSION_DIR = 'version-2';

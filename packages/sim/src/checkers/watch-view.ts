@@ -56,7 +56,7 @@ export class WatchView {
       this.#rearmed.push({ zxid, type, path });
       return;
     }
-    while (this.#due.length === 0 && this.position < zxid) this.#advance();
+    while (this.#due.length === 0 && this.position < zxid) this.#advance(zxid);
     const due = this.#due.shift();
     if (due !== undefined && due.zxid === zxid && due.type === type && due.path === path) return;
     const instead = due === undefined ? 'nothing was due' : `due was ${describe(due)}`;
@@ -70,18 +70,22 @@ export class WatchView {
     }
     if (!this.hasWatches && this.#due.length === 0) {
       if (zxid > this.position) this.position = zxid;
-    } else while (this.position < zxid) this.#advance();
+    } else while (this.position < zxid) this.#advance(zxid);
     const missing = this.#due[0];
     if (missing !== undefined) {
       fail('watches', `${this.name} got a reply of ${hex(zxid)} before the event ${describe(missing)}`);
     }
   }
 
-  #advance(): void {
-    this.position++;
-    const txn = this.#model.txns.get(this.position);
-    if (txn === undefined) return;
-    for (const event of txn.events) this.#fire(event, this.position);
+  /** To the next txn, or to the limit if there is none up to it. */
+  #advance(limitZxid: number): void {
+    const next = this.#model.txnAfter(this.position);
+    if (next === undefined || next.zxid > limitZxid) {
+      this.position = limitZxid;
+      return;
+    }
+    this.position = next.zxid;
+    for (const event of next.events) this.#fire(event, this.position);
   }
 
   #fire(event: ModelEvent, zxid: number): void {

@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto';
 import { ByteReader } from '@zoots/base';
 import { ERROR, type Id, OP, XID } from '@zoots/protocol';
-import type { Oracle } from '../oracle.js';
+import type { ReplyOracle } from '../reply-oracle.js';
 import { describe, makeRequest, type Request } from '../request.js';
 import type { Trace } from '../trace.js';
 import { passwordOf } from './sessions.js';
@@ -54,13 +54,13 @@ export class WireCheck {
   outstanding: Request[] = [];
   /** Of the newest reply of any kind, over all connections. */
   lastZxid = 0;
-  readonly #oracle: Oracle;
+  readonly #oracle: ReplyOracle;
   readonly #trace: Trace;
   readonly #listener: WireListener;
   #ask: ConnectAsk | null = null;
   #incarnationAtConnect = 0;
 
-  constructor(number: number, oracle: Oracle, trace: Trace, listener: WireListener) {
+  constructor(number: number, oracle: ReplyOracle, trace: Trace, listener: WireListener) {
     this.name = `client ${number}`;
     this.address = `10.0.0.${number}`;
     this.#oracle = oracle;
