@@ -12,7 +12,10 @@ import type { ServerConfig } from './config/server-config.js';
 import { NodeDisk } from './disk/node-disk.js';
 import { nodeGzip } from './disk/node-gzip.js';
 import { exitCodes } from './exit-codes.js';
+import { bindFailure } from './net/bind-failure.js';
 import { ClientListener, type ListenOptions } from './net/client-listener.js';
+import { EnsembleLinks } from './net/ensemble-links.js';
+import { peerOf } from './net/peer-of.js';
 import { type RunningServer, StartupError } from './running-server.js';
 import { Turn } from './turn.js';
 
@@ -35,12 +38,14 @@ export interface Machine {
 export interface AssembledServer extends RunningServer {
   readonly server: Server;
   readonly listener: ClientListener;
+  /** Null: a stand-alone server. */
+  readonly links: EnsembleLinks | null;
   readonly turn: Turn;
 }
 
 /**
- * Starts a stand-alone server, on this machine's clock and disk unless others are given; resolves when clients are served.
- * Rejects with a {@link StartupError}.
+ * Starts a server, on this machine's clock and disk unless others are given. Resolves when clients are served; in an ensemble when
+ * the ports are bound and the election runs. Rejects with a {@link StartupError}.
  */
 export async function startServer(
   config: ServerConfig,
@@ -54,7 +59,12 @@ export async function startServer(
   const failed = new Promise<Error>((resolve) => {
     onFailed = resolve;
   });
-  const turn = new Turn((connection: Connection) => listener?.flush(connection), clock);
+  const links = config.ensemble === null ? null : new EnsembleLinks(config.ensemble, config.tickTimeMs, logger);
+  const turn = new Turn(
+    (connection: Connection) => listener?.flush(connection),
+    (streams) => links?.flush(streams),
+    clock,
+  );
   const ports: Ports = {
     clock,
     hashes,
@@ -62,6 +72,7 @@ export async function startServer(
     gzip: nodeGzip,
     logger,
     prng: new Prng(randomBytes(4).readUInt32BE()),
+    quorumNet: links?.net ?? null,
     shell: {
       onTurnOpened: turn.schedule,
       onCommandWord: (connection, word, argument) => words?.answer(connection, word, argument),
@@ -70,11 +81,13 @@ export async function startServer(
   };
   const server = new Server(config, ports);
   turn.attach(server);
+  const peer = peerOf(server);
+  if (peer !== null) links?.attach(peer);
   if (config.clientPort === null) {
     throw new StartupError('no clientPort is configured: set clientPort in zoo.cfg', exitCodes.badConfiguration);
   }
-  // The port is bound before the database is touched: a port in use leaves no trace on disk. Until the database is loaded,
-  // clients are closed and four letter words say that nothing is served yet, as in Apache.
+  // Ports are bound before the database is touched: a port in use leaves no trace on disk. Until the database is loaded (in an
+  // ensemble: until there is a leader), clients are closed and four letter words say that nothing is served yet, as in Apache.
   const options: ListenOptions = {
     port: config.clientPort,
     host: config.clientPortAddress,
@@ -85,18 +98,20 @@ export async function startServer(
   const clientPort = await listen(listener, options);
   words = new FourLetterWords({ server, config, clientPort, startedMs: clock.nowMs() });
   try {
+    await links?.bind();
     await loadDatabase(server);
   } catch (error) {
     turn.stop();
-    await listener.close();
+    await Promise.all([listener.close(), links?.close()]);
     throw error;
   }
+  links?.open();
   const stopPurging = startAutoPurge(config, ports.disk, logger);
   const stopAll = (): Promise<void> => {
     stopPurging();
-    return stop(server, listener as ClientListener, turn);
+    return stop(server, listener as ClientListener, links, turn);
   };
-  return { clientPort, failed, stop: stopAll, server, listener, turn };
+  return { clientPort, failed, stop: stopAll, server, listener, links, turn };
 }
 
 function loadDatabase(server: Server): Promise<void> {
@@ -112,17 +127,12 @@ async function listen(listener: ClientListener, options: ListenOptions): Promise
   try {
     return await listener.listen(options);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    const where = `${options.host ?? '*'}:${options.port}`;
-    if (code === 'EADDRINUSE') {
-      throw new StartupError(`port ${where} is in use: stop what listens there or set another clientPort`, 1);
-    }
-    throw new StartupError(`cannot listen on ${where}: ${(error as Error).message}`, 1);
+    throw new StartupError(bindFailure('client', options.host, options.port, error as Error), 1, { cause: error });
   }
 }
 
-async function stop(server: Server, listener: ClientListener, turn: Turn): Promise<void> {
+async function stop(server: Server, listener: ClientListener, links: EnsembleLinks | null, turn: Turn): Promise<void> {
   await new Promise<void>((resolve) => server.stop(resolve));
   turn.stop();
-  await listener.close();
+  await Promise.all([listener.close(), links?.close()]);
 }

@@ -8,25 +8,33 @@
  *      the log batch, if none is in flight: one write and one fdatasync. While it is in flight the next batch fills, so a sync
  *      is shared by as many requests as came meanwhile (group commit) without any timer.
  *   2. clients are flushed: one write per connection that has something, whatever number of replies it is.
+ *   3. in an ensemble, so are the streams to other members.
  *
  * Replies to writes are not in step 2 of the turn that received them: `onDurable` is an input of its own and opens a new turn.
  *
  * setImmediate rather than a microtask, because microtasks run after each socket's callback: 200 sockets readable together
  * would make 200 turns instead of one.
  */
-import type { Clock, Connection, Server } from '@zoots/core';
+import type { Clock, Connection, PeerStream, Server } from '@zoots/core';
+import { peerOf } from './net/peer-of.js';
 
 export class Turn {
   #server: Server | null = null;
   readonly #flush: (connection: Connection) => void;
+  readonly #flushPeers: (streams: readonly PeerStream[]) => void;
   #isScheduled = false;
   #isSuspended = false;
   #timer: NodeJS.Timeout | null = null;
   #timerDueMs = Number.POSITIVE_INFINITY;
   readonly #clock: Clock;
 
-  constructor(flush: (connection: Connection) => void, clock: Clock) {
+  constructor(
+    flush: (connection: Connection) => void,
+    flushPeers: (streams: readonly PeerStream[]) => void,
+    clock: Clock,
+  ) {
     this.#flush = flush;
+    this.#flushPeers = flushPeers;
     this.#clock = clock;
   }
 
@@ -46,6 +54,8 @@ export class Turn {
     if (server === null || this.#isSuspended) return;
     const again = server.endTurn();
     for (const connection of server.takeDirty()) this.#flush(connection);
+    const peer = peerOf(server);
+    if (peer !== null) this.#flushPeers(peer.takeDirty());
     if (again) this.schedule();
     this.#arm(server.deadlineMs);
   };

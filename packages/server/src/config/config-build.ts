@@ -3,10 +3,12 @@
  */
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { EnsembleMember } from '@zoots/protocol';
 import { digestAlgorithmOf, enforceAuthOf } from './config-access.js';
-import { checkSaslBetweenServers, checkStandalone, readMyid, serversOf } from './config-ensemble.js';
+import { configurationOf, isEnsemble, membersOf, ownMemberOf, readMyid } from './config-ensemble.js';
 import { type CollectedSettings, ConfigError, Values } from './config-settings.js';
-import type { ServerAddress, ServerConfig } from './server-config.js';
+import { checkSaslBetweenServers, ensembleOf } from './ensemble-rules.js';
+import type { EnsembleConfig, ServerConfig } from './server-config.js';
 
 /** Throws {@link ConfigError}. Adds to the notices. */
 export function buildServerConfig(collected: CollectedSettings): ServerConfig {
@@ -17,9 +19,9 @@ export function buildServerConfig(collected: CollectedSettings): ServerConfig {
   if (dataDir === null) throw new ConfigError(`${values.fileName}: dataDir is not set`);
   const tickTimeMs = values.get('tickTime');
   const timeouts = sessionTimeoutsOf(values, tickTimeMs);
-  const servers = serversOf(values);
+  const servers = membersOf(values);
   const myid = readMyid(dataDir);
-  checkStandalone(values, servers, myid);
+  const ensemble = ensembleOfMember(values, servers, myid, dataDir);
   const client = clientAddressOf(values, servers, myid);
   const readonlymodeEnabled = values.get('readonlymode.enabled');
   const juteMaxBytes = values.get('jute.maxbuffer');
@@ -32,10 +34,11 @@ export function buildServerConfig(collected: CollectedSettings): ServerConfig {
     dbAutocreate: values.get('db.autocreate'),
     ...client,
     clientPortListenBacklog: values.get('clientPortListenBacklog'),
-    serverId: 0,
-    sessionServerId: 1,
+    serverId: ensemble?.serverId ?? 0,
+    sessionServerId: ensemble?.serverId ?? 1,
     myid,
     servers,
+    ensemble,
     standaloneEnabled: values.get('standaloneEnabled'),
     reconfigEnabled: values.get('reconfigEnabled'),
     tickTimeMs,
@@ -78,6 +81,19 @@ export function buildServerConfig(collected: CollectedSettings): ServerConfig {
   });
 }
 
+/** Null: a stand-alone server. */
+function ensembleOfMember(
+  values: Values,
+  members: readonly EnsembleMember[],
+  myid: number | null,
+  dataDir: string,
+): EnsembleConfig | null {
+  const configuration = configurationOf(values, members);
+  if (!isEnsemble(values, members)) return null;
+  const own = ownMemberOf(values, members, myid, dataDir);
+  return ensembleOf(values, own.id, configuration);
+}
+
 /** The absolute path of a directory key; null if it is not set. */
 function directoryOf(values: Values, key: 'dataDir' | 'dataLogDir'): string | null {
   const text = values.get(key);
@@ -113,7 +129,7 @@ function sessionTimeoutsOf(
 
 function clientAddressOf(
   values: Values,
-  servers: readonly ServerAddress[],
+  servers: readonly EnsembleMember[],
   myid: number | null,
 ): Pick<ServerConfig, 'clientPort' | 'clientPortAddress'> {
   let clientPort = values.get('clientPort');

@@ -6,6 +6,9 @@
  * Nothing in here is -1 or 0 for "not set" unless the comment says so.
  */
 
+import type { EnsembleRules } from '@zoots/core';
+import type { EnsembleMember } from '@zoots/protocol';
+
 export interface ServerConfig {
   /** Absolute path of the file this came from; null for built-in defaults or the `port dataDir` form. */
   readonly configFile: string | null;
@@ -26,14 +29,16 @@ export interface ServerConfig {
   readonly clientPortListenBacklog: number;
 
   // -- who --------------------------------------------------------------------------------------------------------
-  /** What `conf` and the audit log print: 0 for a stand-alone server. */
+  /** What `conf` and the audit log print: myid, 0 for a stand-alone server. */
   readonly serverId: number;
-  /** Top byte of the session ids made here: 1 for a stand-alone server. */
+  /** Top byte of the session ids made here: myid, 1 for a stand-alone server. */
   readonly sessionServerId: number;
   /** From dataDir/myid; null without that file. */
   readonly myid: number | null;
   /** server.N lines, by id. A stand-alone server has none or one. */
-  readonly servers: readonly ServerAddress[];
+  readonly servers: readonly EnsembleMember[];
+  /** Null: a stand-alone server. */
+  readonly ensemble: EnsembleConfig | null;
   readonly standaloneEnabled: boolean;
   readonly reconfigEnabled: boolean;
 
@@ -170,18 +175,18 @@ export interface AuditConfig {
   readonly enabled: boolean;
 }
 
-/** A `server.N=host:port:port[:role][|…][;[clientAddress:]clientPort]` line. */
-export interface ServerAddress {
-  readonly id: number;
-  readonly role: 'participant' | 'observer';
-  /** At least one. */
-  readonly addresses: readonly PeerAddress[];
-  /** Null: this server's clientPort key says it. */
-  readonly client: { readonly host: string; readonly port: number } | null;
-}
-
-export interface PeerAddress {
-  readonly host: string;
-  readonly quorumPort: number;
-  readonly electionPort: number;
+/** How this server takes part in its ensemble: the core's rules, and what the links to other members need. */
+export interface EnsembleConfig extends EnsembleRules {
+  /** Election port: to get through to a member; and for a caller to say who it is. */
+  readonly electionConnectTimeoutMs: number;
+  readonly electionReadTimeoutMs: number;
+  /** 0: for ever. */
+  readonly electionBindAttemptsMax: number;
+  /** Election and quorum port listen on all addresses rather than on the one of the server.N line. */
+  readonly listensOnAllAddresses: boolean;
+  /** SO_KEEPALIVE on election connections. */
+  readonly tcpKeepAlive: boolean;
+  /** TCP_NODELAY on quorum connections, of a leader and of a learner. */
+  readonly leaderNoDelay: boolean;
+  readonly followerNoDelay: boolean;
 }

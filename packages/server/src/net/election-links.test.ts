@@ -22,6 +22,7 @@ async function makeEnds(context: TestContext, ...ids: number[]): Promise<End[]> 
       onFrame: (from, bytes, start, end) => heard.push(`${from}: ${Buffer.from(bytes.slice(start, end)).toString()}`),
     });
     own.port = await links.listen();
+    links.open();
     ends.push({ id, links, heard, port: own.port });
   }
   context.after(() => Promise.all(ends.map(({ links }) => links.close())));
@@ -87,6 +88,7 @@ test('callers that are nobody, or cannot be, are sent away with a reason', async
   const settings = settingsOf(2, { host: '127.0.0.1', port: 0 }, new Map([[1, { host: '127.0.0.1', port: 1 }]]));
   const links = new ElectionLinks(settings, logger, { onFrame: () => assert.fail('nobody said anything') });
   const port = await links.listen();
+  links.open();
   context.after(() => links.close());
   const refused = async (hex: string): Promise<void> => {
     const socket: Socket = connect(port, '127.0.0.1');

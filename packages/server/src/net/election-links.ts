@@ -50,6 +50,10 @@ export class ElectionLinks {
   readonly #latest = new Map<number, Buffer>();
   /** Servers whose newest message has not been handed to a connection. */
   readonly #unsent = new Set<number>();
+  /** Members that could not be dialled last time: told once. */
+  readonly #unreachable = new Set<number>();
+  /** Came before {@link open}. */
+  #waiting: Socket[] | null = [];
   #net: NetServer | null = null;
   #isClosed = false;
 
@@ -59,7 +63,7 @@ export class ElectionLinks {
     this.#events = events;
   }
 
-  /** Resolves with the bound port. */
+  /** Resolves with the bound port. Callers wait until {@link open}. */
   listen(): Promise<number> {
     const { own, listenHost } = this.#settings;
     const net = createServer((socket) => this.#onCaller(socket));
@@ -68,11 +72,19 @@ export class ElectionLinks {
       net.once('error', reject);
       net.listen({ port: own.port, ...(listenHost === null ? {} : { host: listenHost }) }, () => {
         net.removeListener('error', reject);
+        // Running out of file descriptors must not end the server: callers come again.
         net.on('error', () => {});
         const address = net.address();
         resolve(typeof address === 'object' && address !== null ? address.port : own.port);
       });
     });
+  }
+
+  /** Callers are heard from now on, those that have waited first: there is somebody to tell of their messages. */
+  open(): void {
+    const waiting = this.#waiting ?? [];
+    this.#waiting = null;
+    for (const socket of waiting) if (!socket.destroyed) this.#hear(socket);
   }
 
   /** Sends a message; one to the same server that has not left yet is forgotten. Servers that are no members are ignored. */
@@ -99,10 +111,14 @@ export class ElectionLinks {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    for (const socket of [...this.#links.values(), ...this.#dialing.values(), ...this.#strangers]) socket.destroy();
+    const waiting = this.#waiting ?? [];
+    for (const socket of [...this.#links.values(), ...this.#dialing.values(), ...this.#strangers, ...waiting]) {
+      socket.destroy();
+    }
     this.#links.clear();
     this.#dialing.clear();
     this.#strangers.clear();
+    this.#waiting = null;
     const net = this.#net;
     this.#net = null;
     if (net !== null) await new Promise<void>((resolve) => net.close(() => resolve()));
@@ -115,22 +131,30 @@ export class ElectionLinks {
     const socket = dial({ host: at.host, port: at.port, noDelay: true, keepAlive: this.#settings.keepAlive });
     this.#dialing.set(id, socket);
     socket.setTimeout(this.#settings.connectTimeoutMs, () => socket.destroy(new Error('no answer')));
-    const onFailed = (error: Error): void => this.#onUnreachable(id, at, error);
+    const onFailed = (error: Error): void => this.#tellUnreachable(id, at, error);
     socket.on('error', onFailed);
     socket.on('close', () => this.#dialing.delete(id));
     socket.once('connect', () => {
       socket.setTimeout(0);
       socket.removeListener('error', onFailed);
       socket.on('error', () => {});
+      this.#tellReachable(id, at);
       this.#introduce(id, socket);
     });
   }
 
   /** The words that people look for when they start the servers of an ensemble one by one: harmless until all are up. */
-  #onUnreachable(id: number, { host, port }: ElectionAddress, error: Error): void {
+  #tellUnreachable(id: number, { host, port }: ElectionAddress, error: Error): void {
+    if (this.#isClosed || this.#unreachable.has(id)) return;
+    this.#unreachable.add(id);
     this.#logger.log(logLevels.warn, `Cannot open channel to ${id} at election address ${host}:${port}`, {
       reason: error.message === '' ? String((error as NodeJS.ErrnoException).code) : error.message,
     });
+  }
+
+  #tellReachable(id: number, { host, port }: ElectionAddress): void {
+    if (!this.#unreachable.delete(id)) return;
+    this.#logger.log(logLevels.info, `channel to ${id} at election address ${host}:${port} is open`);
   }
 
   /** Whole in one segment: Apache's reader takes a part of it for an error. */
@@ -149,11 +173,16 @@ export class ElectionLinks {
   // ---- being called ----
 
   #onCaller(socket: Socket): void {
-    this.#strangers.add(socket);
     socket.setNoDelay(true);
     socket.setKeepAlive(this.#settings.keepAlive);
-    socket.setTimeout(this.#settings.handshakeTimeoutMs, () => socket.destroy());
     socket.on('error', () => {});
+    if (this.#waiting === null) this.#hear(socket);
+    else this.#waiting.push(socket);
+  }
+
+  #hear(socket: Socket): void {
+    this.#strangers.add(socket);
+    socket.setTimeout(this.#settings.handshakeTimeoutMs, () => socket.destroy());
     socket.on('close', () => this.#strangers.delete(socket));
     let received = Buffer.alloc(0);
     const onData = (chunk: Buffer): void => {
@@ -198,6 +227,8 @@ export class ElectionLinks {
   #adopt(id: number, socket: Socket, frames: FrameReader): void {
     this.#drop(id);
     this.#links.set(id, socket);
+    const at = this.#settings.peers.get(id);
+    if (at !== undefined) this.#tellReachable(id, at);
     socket.on('data', (chunk: Buffer) => this.#onData(id, socket, frames, chunk));
     socket.on('close', () => {
       if (this.#links.get(id) === socket) this.#links.delete(id);

@@ -1,0 +1,121 @@
+/**
+ * Everything between this server and the other members: election port and quorum port together, as the core asks for them
+ * ({@link QuorumNet}). Made from the configuration; `assemble.ts` puts it between the core and the turn.
+ */
+import type { Logger } from '@zoots/base';
+import type { PeerInputs, PeerStream, QuorumNet } from '@zoots/core';
+import type { EnsembleMember, QuorumAddress } from '@zoots/protocol';
+import type { EnsembleConfig } from '../config/server-config.js';
+import { exitCodes } from '../exit-codes.js';
+import { StartupError } from '../running-server.js';
+import { bindFailure } from './bind-failure.js';
+import { ElectionLinks } from './election-links.js';
+import { QuorumLinks } from './quorum-links.js';
+
+/** Pause between attempts to bind a port. */
+const BIND_PAUSE_MS = 1_000;
+
+export class EnsembleLinks {
+  readonly #config: EnsembleConfig;
+  readonly #own: QuorumAddress;
+  readonly #listenHost: string | null;
+  readonly election: ElectionLinks;
+  readonly quorum: QuorumLinks;
+  #inputs: PeerInputs | null = null;
+  #isClosed = false;
+  /** What the core gets as `Ports.quorumNet`. */
+  readonly net: QuorumNet;
+
+  constructor(config: EnsembleConfig, tickTimeMs: number, logger: Logger) {
+    const { configuration, serverId } = config;
+    const others = configuration.members.filter(({ id }) => id !== serverId);
+    const own = addressOf(configuration.members.find(({ id }) => id === serverId) as EnsembleMember);
+    this.#config = config;
+    this.#own = own;
+    this.#listenHost = config.listensOnAllAddresses || own.host === '0.0.0.0' ? null : own.host;
+    this.election = new ElectionLinks(
+      {
+        serverId,
+        own: { host: own.host, port: own.electionPort },
+        listenHost: this.#listenHost,
+        peers: new Map(others.map((member) => [member.id, electionPlaceOf(member)])),
+        connectTimeoutMs: config.electionConnectTimeoutMs,
+        handshakeTimeoutMs: config.electionReadTimeoutMs,
+        keepAlive: config.tcpKeepAlive,
+      },
+      logger,
+      { onFrame: (from, bytes, start, end) => this.#inputs?.onElectionFrame(from, bytes, start, end) },
+    );
+    this.quorum = new QuorumLinks(
+      {
+        port: own.quorumPort,
+        listenHost: this.#listenHost,
+        peers: new Map(others.map((member) => [member.id, quorumPlaceOf(member)])),
+        connectTimeoutMs: tickTimeMs * (config.connectToLearnerMasterLimit || config.initLimit),
+        bindPauseMs: BIND_PAUSE_MS,
+        learnerNoDelay: config.followerNoDelay,
+        leaderNoDelay: config.leaderNoDelay,
+      },
+      logger,
+    );
+    this.net = {
+      sendElection: (to, message) => this.election.send(to, message),
+      connectElection: () => this.election.connectAll(),
+      listen: (isListening) => this.quorum.listen(isListening),
+      dial: (to, stream) => this.quorum.dial(to, stream),
+    };
+  }
+
+  /** Binds the election port; others may call, and are heard once {@link open} says so. Rejects with a {@link StartupError}. */
+  async bind(): Promise<void> {
+    const attemptsMax = this.#config.electionBindAttemptsMax;
+    for (let attempt = 1; !this.#isClosed; attempt++) {
+      try {
+        await this.election.listen();
+        return;
+      } catch (error) {
+        if (attemptsMax !== 0 && attempt >= attemptsMax) {
+          const reason = bindFailure('election', this.#listenHost, this.#own.electionPort, error as Error);
+          throw new StartupError(reason, exitCodes.electionPort, { cause: error });
+        }
+        await new Promise((resolve) => setTimeout(resolve, BIND_PAUSE_MS));
+      }
+    }
+  }
+
+  /** Who hears what the others say. */
+  attach(inputs: PeerInputs): void {
+    this.#inputs = inputs;
+    this.quorum.attach(inputs);
+  }
+
+  /** The core is ready: messages of others are handed over from now on. */
+  open(): void {
+    this.election.open();
+  }
+
+  /** Sends what streams have; part of a turn. */
+  flush(streams: readonly PeerStream[]): void {
+    for (const stream of streams) this.quorum.flush(stream);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all([this.election.close(), this.quorum.close()]);
+  }
+}
+
+/** The first one: several addresses of a member are for a later version. */
+function addressOf({ addresses }: EnsembleMember): QuorumAddress {
+  return addresses[0] as QuorumAddress;
+}
+
+function electionPlaceOf(member: EnsembleMember): { host: string; port: number } {
+  const { host, electionPort } = addressOf(member);
+  return { host, port: electionPort };
+}
+
+function quorumPlaceOf(member: EnsembleMember): { host: string; port: number } {
+  const { host, quorumPort } = addressOf(member);
+  return { host, port: quorumPort };
+}
