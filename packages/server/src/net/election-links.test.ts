@@ -107,16 +107,53 @@ test('callers that are nobody, or cannot be, are sent away with a reason', async
   assert.match(reasons[3] as string, /server 9 is not in the configuration/);
 });
 
-test('a server that cannot be reached is told in the words people know', async (context) => {
+test('a server that cannot be reached is told once in the words people know, and so is that it can be', async (context) => {
   const logger = new RecordingLogger();
   const [gone] = (await makeEnds(context, 7)) as [End];
   await gone.links.close();
-  const peers = new Map([[3, { host: '127.0.0.1', port: gone.port }]]);
-  const links = new ElectionLinks(settingsOf(4, { host: '127.0.0.1', port: 0 }, peers), logger, { onFrame: () => {} });
+  const at = { host: '127.0.0.1', port: gone.port };
+  const links = new ElectionLinks(settingsOf(4, { host: '127.0.0.1', port: 0 }, new Map([[3, at]])), logger, {
+    onFrame: () => {},
+  });
   context.after(() => links.close());
+  for (let i = 0; i < 3; i++) {
+    links.connectAll();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  const events = (): string[] => logger.records.map(({ event }) => event);
+  const failure = `Cannot open channel to 3 at election address 127.0.0.1:${gone.port}`;
+  assert.deepEqual(events(), [failure]);
+  const back = new ElectionLinks(settingsOf(3, at, new Map()), nullLogger, { onFrame: () => {} });
+  await back.listen();
   links.connectAll();
-  await until(() => logger.records.length > 0);
-  assert.equal(logger.records[0]?.event, `Cannot open channel to 3 at election address 127.0.0.1:${gone.port}`);
+  await until(() => events().length === 2);
+  assert.equal(events()[1], `channel to 3 at election address 127.0.0.1:${gone.port} is open`);
+  await back.close();
+  await until(() => links.connected.length === 0);
+  links.connectAll();
+  await until(() => events().length === 3);
+  assert.equal(events()[2], failure);
+});
+
+test('who calls before this server can listen is heard when it can', async (context) => {
+  const own = { host: '127.0.0.1', port: 0 };
+  const heard: string[] = [];
+  const early = new ElectionLinks(settingsOf(1, own, new Map([[2, { host: '127.0.0.1', port: 1 }]])), nullLogger, {
+    onFrame: (from, frame, start, end) => heard.push(`${from}: ${Buffer.from(frame.slice(start, end)).toString()}`),
+  });
+  own.port = await early.listen();
+  context.after(() => early.close());
+  const caller = new ElectionLinks(settingsOf(2, { host: '127.0.0.1', port: 0 }, new Map([[1, own]])), nullLogger, {
+    onFrame: () => {},
+  });
+  context.after(() => caller.close());
+  caller.send(1, bytes('I am looking'));
+  await until(() => caller.connected.length === 1);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.deepEqual(heard, []);
+  early.open();
+  await until(() => heard.length === 1);
+  assert.deepEqual(heard, ['2: I am looking']);
 });
 
 test('a frame that cannot be ends the connection', async (context) => {
