@@ -60,11 +60,14 @@ export class WireSession {
     this.connected = connected;
   }
 
-  /** Opens a session, or resumes one when `sessionId` and `password` are given. A refusal throws. */
-  static async connect(port: number, request: ConnectRequest = {}): Promise<WireSession> {
+  /** Opens a session, or resumes one when `sessionId` and `password` are given. A refusal throws, and so does silence. */
+  static async connect(port: number, request: ConnectRequest = {}, answerTimeoutMs = 10_000): Promise<WireSession> {
     const connection = await WireConnection.open(port);
     connection.sendFrame(writeConnectRequest({ readOnly: false, ...request }));
-    const frame = await connection.nextFrame();
+    const frame = await connection.nextFrame(answerTimeoutMs).catch((error) => {
+      connection.destroy();
+      throw error;
+    });
     if (frame === null)
       throw new ConnectionClosedError('the server closed the connection instead of a ConnectResponse');
     const connected = readConnectResponse(frame);
