@@ -21,6 +21,8 @@ export interface PeerOptions {
   readonly config?: Readonly<Record<string, string>>;
   /** `-Dname=value` words. */
   readonly properties?: Readonly<Record<string, string>>;
+  /** Levels of Apache's loggers by name; the root says warnings and errors. */
+  readonly loggers?: Readonly<Record<string, string>>;
   readonly startTimeoutMs?: number;
 }
 
@@ -56,9 +58,15 @@ const log4jLines = [
 
 const zootsMain = join(projectRoot, 'packages', 'cli', 'dist', 'main.js');
 
-function apacheCommand(kind: ApacheKind, workDir: string, properties: readonly string[], configFile: string): string[] {
-  const logging = join(workDir, 'log4j.properties');
-  writeFileSync(logging, `${log4jLines.join('\n')}\n`);
+function apacheCommand(
+  kind: ApacheKind,
+  options: PeerOptions,
+  properties: readonly string[],
+  configFile: string,
+): string[] {
+  const logging = join(options.workDir, 'log4j.properties');
+  const levels = Object.entries(options.loggers ?? {}).map(([name, level]) => `log4j.logger.${name}=${level}`);
+  writeFileSync(logging, `${[...log4jLines, ...levels].join('\n')}\n`);
   const heap = ['-Xms64m', '-Xmx384m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
   const words = [...heap, `-Dlog4j.configuration=file:${logging}`, ...properties];
   return [
@@ -84,9 +92,16 @@ process.on('exit', () => {
 
 /** Starts a server and resolves when `srvr` shows its mode. Throws PeerMissingError, or Error with the log's end. */
 export async function startPeer(kind: PeerKind, options: PeerOptions): Promise<Peer> {
+  const peer = launchPeer(kind, options);
+  await untilServing(peer, options);
+  return peer;
+}
+
+/** Starts a server and does not wait for anything: one of an ensemble may have to wait for others. */
+export function launchPeer(kind: PeerKind, options: PeerOptions): Peer {
   const { workDir, port } = options;
   mkdirSync(workDir, { recursive: true });
-  const dataDir = options.dataDir ?? join(workDir, 'data');
+  const dataDir = dataDirOf(options);
   mkdirSync(dataDir, { recursive: true });
   const config = { ...defaultConfig, dataDir, clientPort: String(port), ...options.config };
   const configFile = join(workDir, 'zoo.cfg');
@@ -98,17 +113,23 @@ export async function startPeer(kind: PeerKind, options: PeerOptions): Promise<P
   );
   const properties = Object.entries(options.properties ?? {}).map(([key, value]) => `-D${key}=${value}`);
   const command =
-    kind === 'zoots' ? zootsCommand(properties, configFile) : apacheCommand(kind, workDir, properties, configFile);
-  const logFile = join(workDir, 'server.log');
-  const peer = launch(kind, port, command, logFile, workDir);
+    kind === 'zoots' ? zootsCommand(properties, configFile) : apacheCommand(kind, options, properties, configFile);
+  return launch(kind, port, command, join(workDir, 'server.log'), workDir);
+}
+
+function dataDirOf({ workDir, dataDir }: PeerOptions): string {
+  return dataDir ?? join(workDir, 'data');
+}
+
+/** Resolves when `srvr` shows the peer's mode. Throws Error with the log's end, after the peer is killed. */
+export async function untilServing(peer: Peer, options: PeerOptions): Promise<void> {
   await waitUntilServing(peer, options.startTimeoutMs ?? 30_000);
   // Two runs may have picked the same port: then the one that answers is not the one we started.
-  const conf = await fourLetterWord(port, 'conf');
-  if (!conf.includes(dataDir)) {
+  const conf = await fourLetterWord(peer.port, 'conf');
+  if (!conf.includes(dataDirOf(options))) {
     await peer.kill();
-    throw new Error(`another server answers on port ${port}; set ZOOTS_E2E_PORT_MIN to a range of your own`);
+    throw new Error(`another server answers on port ${peer.port}; set ZOOTS_E2E_PORT_MIN to a range of your own`);
   }
-  return peer;
 }
 
 function launch(kind: PeerKind, port: number, command: readonly string[], logFile: string, workDir: string): Peer {

@@ -1,0 +1,131 @@
+/**
+ * What must hold of an ensemble after whatever was done to it: no acknowledged write is lost, every server has the same tree line by
+ * line, digests agree, and nobody's log has an error that such a disturbance does not explain.
+ */
+import type { Ensemble, Member } from '../peers/ensemble.js';
+import { fourLetterWord } from '../wire/four-letter-word.js';
+import { WireSession } from '../wire/session.js';
+import { dumpTree, type TreeNode, treeDifferences, treeLines } from '../wire/tree-dump.js';
+import type { Load } from './load.js';
+
+/** The password of the digest that the members are configured with. */
+export const superCredentials = 'super:test';
+export const superDigest = 'super:D/InIHSb7yEEbrWz8b9l71RjZJU=';
+
+/** Its stat is made by each server for itself, as `reference` says of Apache's: outside transactions and digests. */
+const ownPath = '/zookeeper/config';
+
+const settleTimeoutMs = 20_000;
+
+/** Everything that is wrong, empty if nothing is. The ensemble is whole; the load, if any, is settled and its sessions are open. */
+export async function judge(ensemble: Ensemble, load: Load | null): Promise<string[]> {
+  const dumps = await dumpAll(ensemble);
+  return [
+    ...compareTrees(dumps),
+    ...(load === null ? [] : judgeLoad(load, dumps)),
+    ...(await judgeDigests(ensemble)),
+    ...ensemble.members.flatMap(surprisesIn),
+  ];
+}
+
+interface Dump {
+  readonly member: Member;
+  readonly nodes: readonly TreeNode[];
+}
+
+async function dumpAll(ensemble: Ensemble): Promise<Dump[]> {
+  const sessions = await Promise.all(ensemble.members.map(({ port }) => WireSession.connect(port)));
+  try {
+    await Promise.all(sessions.map((session) => session.auth('digest', superCredentials)));
+    await Promise.all(sessions.map((session) => session.sync('/')));
+    // The trees hold no sessions, but containers and sessions that end are transactions of the servers' own accord.
+    await untilSameZxid(ensemble);
+    const trees = await Promise.all(sessions.map(dumpTree));
+    return ensemble.members.map((member, at) => ({ member, nodes: trees[at] as TreeNode[] }));
+  } finally {
+    await Promise.all(sessions.map((session) => session.close().catch(() => {})));
+  }
+}
+
+export async function zxidOf(member: Member): Promise<string> {
+  const text = await fourLetterWord(member.port, 'srvr').catch(() => '');
+  return /^Zxid: (0x[0-9a-f]+)$/m.exec(text)?.[1] ?? 'none';
+}
+
+export async function untilSameZxid(ensemble: Ensemble): Promise<void> {
+  const deadlineMs = performance.now() + settleTimeoutMs;
+  for (;;) {
+    const zxids = await Promise.all(ensemble.members.map(zxidOf));
+    if (zxids[0] !== 'none' && new Set(zxids).size === 1) return;
+    if (performance.now() > deadlineMs) throw new Error(`not at one zxid within ${settleTimeoutMs} ms: ${zxids}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+function compareTrees(dumps: readonly Dump[]): string[] {
+  const [first, ...others] = dumps.map(({ member, nodes }) => {
+    return { member, lines: treeLines(nodes.filter(({ path }) => path !== ownPath)) };
+  });
+  if (first === undefined) return [];
+  return others.flatMap(({ member, lines }) => {
+    const differences = treeDifferences(first.lines, lines);
+    return differences.length === 0
+      ? []
+      : [`the trees of ${first.member} (-) and ${member} (+) differ:\n  ${differences.join('\n  ')}`];
+  });
+}
+
+function judgeLoad(load: Load, dumps: readonly Dump[]): string[] {
+  const problems = [...load.faults];
+  for (const { member, nodes } of dumps) {
+    const tree = new Map<string, string>();
+    for (const { path, data } of nodes) if (/\/w\d+\/n\d+$/.test(path)) tree.set(path, String(data));
+    const mine = new Map([...tree].filter(([path]) => path.startsWith(`${load.root}/`)));
+    const { lost, wrong } = load.ledger.judge(mine, Number.MAX_SAFE_INTEGER);
+    for (const line of [...lost, ...wrong].slice(0, 5)) problems.push(`${member}: acknowledged, and not so: ${line}`);
+    const owners = new Map(nodes.map(({ path, stat }) => [path, stat.ephemeralOwner]));
+    for (const [path, owner] of load.ephemerals) {
+      if (owners.get(path) !== owner) problems.push(`${member}: ${path} belongs to ${owners.get(path)}, not ${owner}`);
+    }
+  }
+  return problems;
+}
+
+/** `hash` has a line per 128 transactions since 3.6; `mntr` counts what a server computed otherwise than its leader. */
+async function judgeDigests(ensemble: Ensemble): Promise<string[]> {
+  const problems: string[] = [];
+  const seen = new Map<string, { digest: string; member: Member }>();
+  for (const member of ensemble.members) {
+    const count = /^zk_digest_mismatches_count\t(\d+)/m.exec(await fourLetterWord(member.port, 'mntr'))?.[1] ?? '0';
+    if (count !== '0') problems.push(`${member} found ${count} digests that do not match`);
+    for (const line of (await fourLetterWord(member.port, 'hash').catch(() => '')).split('\n')) {
+      const [zxid, digest] = line.split(': ');
+      if (zxid === undefined || digest === undefined) continue;
+      const other = seen.get(zxid);
+      if (other === undefined) seen.set(zxid, { digest, member });
+      else if (other.digest !== digest) {
+        problems.push(`at 0x${zxid} ${member} has the digest ${digest}, ${other.member} has ${other.digest}`);
+      }
+    }
+  }
+  return problems;
+}
+
+/** Errors that Apache's servers log when another one goes away: a line and the one behind it. */
+const expectedErrors: readonly RegExp[] = [
+  /LearnerHandler (Unexpected exception|Exception while sending packets)/,
+  /Learner (Unexpected exception, retries exceeded|Failed connect)/,
+  // A deposed leader's tail lies in an epoch of its own: there is nothing to cut it to.
+  /LearnerHandler Unhandled scenario for peer sid: \d+,? fall back to use snapshot/,
+  // 3.8.0: a follower's thread outlives the connection to the leader that it acknowledges to (ZOOKEEPER-4541).
+  /from thread : SyncThread:\d+\njava\.lang\.NullPointerException.*"this\.learner\.sock" is null/,
+];
+
+export function surprisesIn(member: Member): string[] {
+  const all = member.log().split('\n');
+  const lines = all.flatMap((line, at) => {
+    return / (ERROR|FATAL) |Digests are not matching/.test(line) ? [`${line}\n${all[at + 1] ?? ''}`] : [];
+  });
+  const surprises = lines.filter((line) => !expectedErrors.some((expected) => expected.test(line)));
+  return [...new Set(surprises)].slice(0, 3).map((line) => `${member} logged: ${line}`);
+}

@@ -1,0 +1,138 @@
+/** Runs scenarios in an arrangement: one ensemble serves all of them, made whole and led as wanted before each; a failure gets the next a new one. */
+import { join } from 'node:path';
+import { Ensemble } from '../peers/ensemble.js';
+import { PeerMissingError } from '../peers/peer.js';
+import { WireSession } from '../wire/session.js';
+import { judge, superDigest } from './judge.js';
+import type { Act } from './plan.js';
+import { type Arrangement, type Scenario, Stage } from './row.js';
+
+/** Short ticks: a server that says nothing is given up after syncLimit of them. */
+const config = {
+  tickTime: '400',
+  initLimit: '25',
+  syncLimit: '6',
+  maxSessionTimeout: '60000',
+};
+
+const properties = {
+  'zookeeper.DigestAuthenticationProvider.superDigest': superDigest,
+  'zookeeper.extendedTypesEnabled': 'true',
+  'znode.container.checkIntervalMs': '500',
+  // In KB: a log of 64 MB per start would make the disk the slowest part.
+  'zookeeper.preAllocSize': '64',
+  // Processes are killed here, machines are not.
+  'zookeeper.forceSync': 'no',
+};
+
+/** They say how a server is brought up to date, and why it looks for a leader. */
+const loggers = {
+  'org.apache.zookeeper.server.quorum': 'INFO',
+};
+
+export class Runner {
+  passed = 0;
+  failed = 0;
+  skipped = 0;
+  readonly #workDir: string;
+  #number = 0;
+
+  constructor(workDir: string) {
+    this.#workDir = workDir;
+  }
+
+  total(): string {
+    return `${this.passed} passed, ${this.failed} failed, ${this.skipped} skipped`;
+  }
+
+  async perform(act: Act): Promise<void> {
+    if (act.perform !== undefined)
+      await this.#row(act.arrangement.name, act.scenarios[0] as Scenario, () => this.#alone(act));
+    else await this.#together(act);
+  }
+
+  async #alone(act: Act): Promise<string[]> {
+    return (await act.perform?.(join(this.#workDir, String(++this.#number)))) ?? [];
+  }
+
+  async #together({ arrangement, scenarios }: Act): Promise<void> {
+    const open: { ensemble: Ensemble | null } = { ensemble: null };
+    for (const scenario of scenarios) {
+      const isWell = await this.#row(arrangement.name, scenario, async () => {
+        open.ensemble ??= await this.#open(arrangement);
+        return this.#play(open.ensemble, arrangement, scenario);
+      });
+      if (isWell) continue;
+      await open.ensemble?.stop();
+      open.ensemble = null;
+    }
+    await open.ensemble?.stop();
+  }
+
+  #open({ members, leader }: Arrangement): Promise<Ensemble> {
+    const workDir = join(this.#workDir, String(++this.#number));
+    return Ensemble.start(members, { workDir, config, properties, loggers, leader });
+  }
+
+  /** Resolves with notes; throws with everything that is wrong. */
+  async #play(ensemble: Ensemble, arrangement: Arrangement, scenario: Scenario): Promise<string[]> {
+    await seat(ensemble, arrangement, { ...properties, ...scenario.properties });
+    const root = `/row-${++this.#number}`;
+    const maker = await WireSession.connect(ensemble.member(arrangement.leader).port);
+    await maker.create(root);
+    await maker.close();
+    const stage = new Stage(ensemble, arrangement, root);
+    try {
+      await scenario.run(stage);
+      await stage.load?.settle();
+      await stage.end();
+      const problems = await judge(ensemble, stage.load);
+      await stage.load?.close();
+      if (problems.length > 0) throw new Error(problems.join('\n'));
+      return stage.notes;
+    } catch (error) {
+      for (const member of ensemble.members) member.thaw();
+      await stage.end();
+      await stage.load?.close();
+      throw error;
+    }
+  }
+
+  /** True if it passed, or was skipped. */
+  async #row(where: string, { name }: Scenario, run: () => Promise<string[]>): Promise<boolean> {
+    const beganMs = performance.now();
+    const line = (mark: string, notes: readonly string[]): string => {
+      const seconds = ((performance.now() - beganMs) / 1000).toFixed(1);
+      return `${mark} ${where}: ${name} (${[`${seconds} s`, ...notes].join('; ')})`;
+    };
+    try {
+      const notes = await run();
+      this.passed++;
+      console.log(line('ok', notes));
+      return true;
+    } catch (error) {
+      if (error instanceof PeerMissingError && process.env.ZOOTS_CI !== '1') {
+        this.skipped++;
+        console.log(line('SKIPPED', [error.message]));
+        return true;
+      }
+      this.failed++;
+      console.log(`${line('FAILED', [])}\n   ${(error as Error).stack?.split('\n').slice(0, 30).join('\n   ')}`);
+      return false;
+    }
+  }
+}
+
+/** Whole, with the wanted leader and the wanted properties; all servers are started anew if that is not so yet. */
+async function seat(
+  ensemble: Ensemble,
+  { leader }: Arrangement,
+  wanted: Readonly<Record<string, string>>,
+): Promise<void> {
+  const isLeading = (await ensemble.member(leader).mode()) === 'leader';
+  const isSo = ensemble.members.every((member) => JSON.stringify(member.properties) === JSON.stringify(wanted));
+  if (isLeading && isSo) return ensemble.heal();
+  await ensemble.stop();
+  for (const member of ensemble.members) member.properties = wanted;
+  await ensemble.startLedBy(leader);
+}
