@@ -303,6 +303,14 @@ test('an uncommitted tail that is cut is nobody’s loss, and a snapshot is a hi
   assert.equal(outcomeOf(events), 'kept');
 });
 
+test('a snapshot that did not come to the disk leaves the old history', () => {
+  const half = [...WRITTEN, applies(1, z(1, 1)), replaced(1, 'snapshot', z(1, 2)), LOOK_1];
+  const whole = [...half, applies(1, z(1, 2)), accepts(1, 1), enters(1, 1), acks(1, z(1, 0)), follows(1, 3, 1)];
+  assert.equal(outcomeOf(whole), 'kept');
+  assert.equal(outcomeOf([...half, crashes(1), recovered(1, z(1, 1), 1), applies(1, z(1, 2))]), 'kept');
+  assert.equal(outcomeOf([...half, applies(1, z(1, 1))]), 'I15 NoHoles');
+});
+
 test('a wiped server is another one', () => {
   assert.equal(outcomeOf([...WRITTEN, crashes(1), { kind: 'wiped', server: 1 }, recovered(1)]), 'kept');
 });

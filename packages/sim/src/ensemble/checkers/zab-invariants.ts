@@ -132,6 +132,7 @@ export class ZabInvariants {
       this.#checkEntered(member, epoch, 'acknowledges the history of');
       // What it has applied of that history must survive; what it only logged is not told.
       member.promisedZxid = Math.max(member.promisedZxid, member.tipZxid);
+      member.keepSnapshot();
     } else member.promisedZxid = Math.max(member.promisedZxid, zxid);
     member.acked.set(epoch, Math.max(member.acked.get(epoch) ?? -1, zxid));
   }
@@ -198,11 +199,11 @@ export class ZabInvariants {
     this.#checkDigest(member, zxid, event.digestHigh, event.digestLow);
   }
 
-  #checkSequence({ id, tipZxid }: Member, zxid: number, isDelivery: boolean): void {
+  #checkSequence(member: Member, zxid: number, isDelivery: boolean): void {
+    if (isNext(member.tipZxid, zxid) || (member.fallBack() && isNext(member.tipZxid, zxid))) return;
+    const { id, tipZxid } = member;
     const told = `server ${id} applies ${hex(zxid)} behind ${hex(tipZxid)}`;
     if (isDelivery && epochOf(zxid) < epochOf(tipZxid)) fail('I8 GlobalPrimaryOrder', told);
-    const isNext = epochOf(zxid) === epochOf(tipZxid) ? zxid === tipZxid + 1 : counterOf(zxid) === 1;
-    if (isNext && zxid > tipZxid) return;
     fail(isDelivery ? 'I7 LocalPrimaryOrder' : 'I15 NoHoles', told);
   }
 
@@ -274,11 +275,16 @@ export class ZabInvariants {
     if (lost !== undefined && lost > zxid) {
       fail('I13 CommittedStays', `server ${member.id} is ${how} to ${hex(zxid)} and loses the committed ${hex(lost)}`);
     }
-    if (how === 'snapshot') member.become(zxid, false);
-    else if (zxid > member.tipZxid) member.become(zxid, true);
-    else member.cut(zxid);
+    // Told when it begins, so that the tree is still the old one: its digest is compared with what comes next.
+    if (how === 'snapshot') member.beginSnapshot(zxid);
+    else this.#truncate(member, zxid);
     member.promisedZxid = Math.min(member.promisedZxid, zxid);
-    this.#checkDigest(member, zxid, event.digestHigh, event.digestLow);
+  }
+
+  #truncate(member: Member, zxid: number): void {
+    if (zxid > member.tipZxid) member.fallBack();
+    if (zxid > member.tipZxid) member.become(zxid, true);
+    else member.cut(zxid);
   }
 
   #onRecovered(member: Member, event: EventOf<'recovered'>): void {
@@ -300,8 +306,9 @@ export class ZabInvariants {
     member.acceptedEpoch = acceptedEpoch;
     member.currentEpoch = currentEpoch;
     this.#checkEpochs(member);
-    if (zxid > member.tipZxid) member.become(zxid, true);
-    else member.cut(zxid);
+    if (zxid !== member.tipZxid) member.fallBack();
+    member.keepSnapshot();
+    this.#truncate(member, zxid);
     this.#checkDigest(member, zxid, event.digestHigh, event.digestLow);
   }
 
@@ -314,4 +321,10 @@ export class ZabInvariants {
       fail('I12 EqualDigests', `at ${hex(zxid)} ${own}, ${other}`);
     }
   }
+}
+
+/** Behind the last one of its epoch, or the first of a later one. */
+function isNext(tipZxid: number, zxid: number): boolean {
+  if (epochOf(zxid) === epochOf(tipZxid)) return zxid === tipZxid + 1;
+  return zxid > tipZxid && counterOf(zxid) === 1;
 }

@@ -52,6 +52,35 @@ export class Member {
     return [...this.entries.keys()].filter((one) => one > zxid);
   }
 
+  // ---- another history ----
+
+  /** What a leader's snapshot takes the place of, until it is on disk; null otherwise. */
+  #before: { opaqueZxid: number; isOpaqueOwn: boolean; entries: ReadonlyMap<number, number>; tipZxid: number } | null =
+    null;
+
+  /** A leader's snapshot comes. It is this server's only once it is on its disk: if the role ends before, the old history is back. */
+  beginSnapshot(zxid: number): void {
+    const { opaqueZxid, isOpaqueOwn, entries, tipZxid } = this;
+    this.#before ??= { opaqueZxid, isOpaqueOwn, entries: new Map(entries), tipZxid };
+    this.become(zxid, false);
+  }
+
+  /** The snapshot is on disk, or nobody asks any more. */
+  keepSnapshot(): void {
+    this.#before = null;
+  }
+
+  /** Nobody tells whether the snapshot came to the disk: what follows does. True if the old history is back. */
+  fallBack(): boolean {
+    if (this.#before === null || this.follows !== null) return false;
+    const { opaqueZxid, isOpaqueOwn, entries, tipZxid } = this.#before;
+    this.#before = null;
+    this.become(opaqueZxid, isOpaqueOwn);
+    for (const [zxid, hash] of entries) this.entries.set(zxid, hash);
+    this.tipZxid = tipZxid;
+    return true;
+  }
+
   /** The history ends here now. */
   cut(zxid: number): void {
     for (const one of this.entries.keys()) if (one > zxid) this.entries.delete(one);
