@@ -30,6 +30,8 @@ export class Expiry {
   readonly #host: ExpiryHost;
   /** Connections without a session, oldest first. */
   readonly #sessionless = new Set<Connection>();
+  /** Judges sessions, containers and TTL znodes. Learners leave that to their leader. */
+  isJudging = true;
   #nextCheckMs = 0;
   /** Paths found by the last check and not yet submitted. */
   #candidates: Uint8Array[] = [];
@@ -47,6 +49,8 @@ export class Expiry {
   /** The server begins to serve. */
   start(): void {
     this.#nextCheckMs = this.#host.nowMs + this.#config.container.checkIntervalMs;
+    this.#candidates = [];
+    this.#candidateAt = 0;
   }
 
   onAccepted(connection: Connection): void {
@@ -60,8 +64,10 @@ export class Expiry {
 
   /** When {@link run} has something to do next. */
   get deadlineMs(): number {
-    let deadline = Math.min(this.#sessions.nextExpiryMs, this.#nextCheckMs);
-    if (this.#candidateAt < this.#candidates.length) deadline = Math.min(deadline, this.#nextDeleteMs);
+    let deadline = Number.POSITIVE_INFINITY;
+    if (this.isJudging) deadline = Math.min(this.#sessions.nextExpiryMs, this.#nextCheckMs);
+    if (this.isJudging && this.#candidateAt < this.#candidates.length)
+      deadline = Math.min(deadline, this.#nextDeleteMs);
     for (const oldest of this.#sessionless) {
       deadline = Math.min(deadline, oldest.acceptedMs + this.#config.sessionlessTimeoutMs);
       break;
@@ -71,16 +77,21 @@ export class Expiry {
 
   run(): void {
     const nowMs = this.#host.nowMs;
+    this.#closeSessionless(nowMs);
+    if (!this.isJudging) return;
     if (this.#sessions.nextExpiryMs <= nowMs) {
       for (const session of this.#sessions.takeExpired(nowMs)) this.#host.submitCloseSession(session);
     }
+    if (this.#nextCheckMs <= nowMs) this.#findCandidates(nowMs);
+    if (this.#candidateAt < this.#candidates.length) this.#deleteCandidates(nowMs);
+  }
+
+  #closeSessionless(nowMs: number): void {
     for (const connection of this.#sessionless) {
       if (connection.acceptedMs + this.#config.sessionlessTimeoutMs > nowMs) break;
       this.#sessionless.delete(connection);
       this.#host.close(connection);
     }
-    if (this.#nextCheckMs <= nowMs) this.#findCandidates(nowMs);
-    if (this.#candidateAt < this.#candidates.length) this.#deleteCandidates(nowMs);
   }
 
   #findCandidates(nowMs: number): void {

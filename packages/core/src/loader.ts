@@ -14,6 +14,8 @@ export class Loader implements RecoverySink {
   readonly #reader = new ByteReader();
   /** Monotonic time the sessions' timeouts start from; moved on when the load is done. */
   nowMs = 0;
+  /** Told of each txn that was replayed. */
+  onReplayed: (bytes: Uint8Array, start: number, end: number) => void = () => {};
   #isEmpty = true;
   /** The digest a snapshot promises for a zxid that the replay has yet to reach; -1: none. */
   #digestZxid = -1;
@@ -83,8 +85,10 @@ export class Loader implements RecoverySink {
     if (this.#isEmpty) this.finish();
     this.#applier.nowMs = this.nowMs;
     const problem = this.#applier.apply(bytes, start, end, null);
-    if (problem === null && this.#digestZxid >= 0) this.#compareSnapshotDigest(this.#tree.lastProcessedZxid);
-    return problem;
+    if (problem !== null) return problem;
+    if (this.#digestZxid >= 0) this.#compareSnapshotDigest(this.#tree.lastProcessedZxid);
+    this.onReplayed(bytes, start, end);
+    return null;
   }
 
   #compareSnapshotDigest(zxid: number): void {

@@ -14,7 +14,7 @@
  * sends what the connections in {@link Server.takeDirty} have. See server/turn.ts for the order and its reasons.
  */
 import { ByteReader, type ByteWriter, logLevels, pairToHex } from '@zoots/base';
-import { type ConnectRequest, formatZxid, OP, type OpRow, opRow } from '@zoots/protocol';
+import { type ConnectRequest, formatZxid, makeZxid, OP, type OpRow, opRow, type TxnHeader } from '@zoots/protocol';
 import type { DiskError, LogBatch } from '@zoots/storage';
 import { Database } from './database.js';
 import { Expiry } from './expiry.js';
@@ -23,11 +23,13 @@ import type { CoreConfig, Ports } from './ports.js';
 import { AclChecker } from './request/acl-check.js';
 import { Applier } from './request/apply.js';
 import { Authenticator } from './request/auth.js';
-import { Committer, type InFlight } from './request/commit.js';
+import { Committer, type InFlight, NOBODY_WAITS } from './request/commit.js';
 import { FlowControl } from './request/flow-control.js';
+import { Forwarder, type PendingSync } from './request/forwarder.js';
 import { Intake } from './request/intake.js';
 import { Overlay } from './request/outstanding.js';
 import { Preparer } from './request/prepare.js';
+import { create2PartsOf } from './request/prepare-multi.js';
 import { writeNotification } from './request/reply.js';
 import { Submission } from './request/submission.js';
 import { type Connection, type ParkedRequest, WriterPool } from './session/connection.js';
@@ -38,14 +40,19 @@ import type { Snapshotter } from './snapshotter.js';
 import { Statistics } from './statistics.js';
 import { Tree } from './tree/tree.js';
 import { WatchTable } from './watch/watch-table.js';
+import { CommittedLog } from './zab/committed-log.js';
+import { Peer, type Role } from './zab/peer.js';
+import type { PeerStream } from './zab/peer-stream.js';
+import type { EnsembleRules } from './zab/quorum-net.js';
 
 /**
  * - `starting`: recovery and, on an empty disk, the first snapshot. Connections are refused.
+ * - `looking`: a member of an ensemble without a leader. Connections are refused.
  * - `serving`.
  * - `stopped`: asked to stop; what is durable is committed, nothing more is taken.
  * - `failed`: the disk or a damaged record; nothing more is acknowledged.
  */
-export type ServerState = 'starting' | 'serving' | 'stopped' | 'failed';
+export type ServerState = 'starting' | 'looking' | 'serving' | 'stopped' | 'failed';
 
 /** Exit codes of Apache's that the core can cause. */
 export const EXIT_DATA = 10;
@@ -78,6 +85,13 @@ export class Server {
   readonly #flow: FlowControl;
   readonly #handshake: Handshake;
   readonly #submission: Submission;
+  readonly #forwarder: Forwarder;
+  /** The ensemble's side of this server; null if it stands alone. */
+  readonly peer: Peer | null;
+  /** On a learner: sessions heard of since the leader was told last. */
+  readonly #touched = new Set<Session>();
+  /** Requests of clients are ordered elsewhere. */
+  #isLearner = false;
   readonly #pool = new WriterPool();
   #flushStartedMs = 0;
   /** For headers and reads; every chunk's DataView is made once. */
@@ -122,16 +136,45 @@ export class Server {
     this.#flow = new FlowControl(config);
     this.#handshake = new Handshake(config, this.sessions, this.statistics, ports.logger, ports.prng, this);
     this.#expiry = new Expiry(config, this.tree, this.sessions, this);
+    const rules = config.ensemble ?? null;
+    const committedLog = rules === null ? null : new CommittedLog(rules.committedLogCount);
     this.#database = new Database(config, ports, {
       tree: this.tree,
       sessions: this.sessions,
       applier: this.#applier,
+      committedLog,
       commit: this.#committer.commit,
       onDurable: (batch) => this.#onDurable(batch),
       onFailed: (error) => this.#onDiskFailed(error),
       openTurn: () => this.openTurn(),
     });
-    this.#submission = new Submission(this.#preparer, this.#database, this.#committer.window, this.#flow, this);
+    const { window } = this.#committer;
+    this.#submission = new Submission(this.#preparer, this.#database, window, this.#flow, this.sessions, this);
+    this.#forwarder = new Forwarder(this.#applier, this.sessions, this.#flow, this);
+    this.peer = this.#newPeer(rules, committedLog);
+  }
+
+  #newPeer(rules: EnsembleRules | null, committedLog: CommittedLog | null): Peer | null {
+    const net = this.#ports.quorumNet ?? null;
+    if (rules === null || committedLog === null || net === null) return null;
+    return new Peer({
+      config: this.config,
+      rules,
+      ports: this.#ports,
+      net,
+      tree: this.tree,
+      sessions: this.sessions,
+      database: this.#database,
+      committedLog,
+      applier: this.#applier,
+      submission: this.#submission,
+      touched: this.#touched,
+      host: this,
+    });
+  }
+
+  get role(): Role {
+    return this.peer?.role ?? 'standalone';
   }
 
   get snapshotter(): Snapshotter {
@@ -140,15 +183,24 @@ export class Server {
 
   // ---- life ----
 
-  /** Reads the database and, when `done` comes without an error text, serves. The directories must exist. */
+  /**
+   * Reads the database and, when `done` comes without an error text, serves; a member of an ensemble looks for a leader then.
+   * The directories must exist.
+   */
   start(done: (problem: string | null) => void): void {
     this.openTurn();
     this.#database.open(this.nowMs, (problem) => {
       this.openTurn();
       this.#overlay.reset();
       this.#submission.preparedZxid = Math.max(this.tree.lastProcessedZxid, 0);
-      if (problem === null) this.#serve();
-      else this.state = 'failed';
+      if (problem !== null) this.state = 'failed';
+      else if (this.peer === null) this.#serve();
+      else {
+        this.state = 'looking';
+        this.#committer.source = NOBODY_WAITS;
+        this.peer.start(done);
+        return;
+      }
       done(problem);
     });
   }
@@ -164,7 +216,8 @@ export class Server {
   /** Takes nothing more; `done` comes when everything prepared is durable and the log is closed. */
   stop(done: () => void): void {
     this.openTurn();
-    if (this.state === 'serving') this.state = 'stopped';
+    if (this.state !== 'failed') this.state = 'stopped';
+    this.peer?.stop();
     this.#database.snapshotter.stop();
     this.#onStopped = done;
     this.#finishStop();
@@ -181,6 +234,63 @@ export class Server {
   #onDiskFailed(error: DiskError): void {
     this.openTurn();
     this.#fail(`the transaction log cannot be written: ${error.message}`, EXIT_DATA);
+  }
+
+  // ---- roles ----
+
+  serveAsLeader(epoch: number): void {
+    const zxid = makeZxid(epoch, 0);
+    this.tree.lastProcessedZxid = zxid;
+    this.#submission.preparedZxid = zxid;
+    this.#submission.proposer = this;
+    this.#committer.source = this.#committer.window;
+    this.#isLearner = false;
+    this.#expiry.isJudging = true;
+    this.#serve();
+  }
+
+  serveAsLearner(stream: PeerStream): void {
+    this.#committer.source = this.#forwarder;
+    this.#forwarder.stream = stream;
+    this.#isLearner = true;
+    this.#expiry.isJudging = false;
+    this.#serve();
+  }
+
+  withdraw(): void {
+    if (this.state === 'serving') this.state = 'looking';
+    for (const connection of [...this.#registry.open.values()]) this.close(connection);
+    this.#submission.proposer = null;
+    this.#committer.source = NOBODY_WAITS;
+    this.#committer.window.clear();
+    this.#forwarder.drop();
+    this.#handshake.forgetAsked();
+    this.#flow.reset();
+    this.#backlog = [];
+    this.#overlay.reset();
+    this.#isLearner = false;
+  }
+
+  onWithdrawn(): void {
+    this.sessions.dropInFlight();
+    this.#overlay.reset();
+  }
+
+  onPrepared(zxid: number, { writer, entryStart, entryEnd }: LogBatch): void {
+    this.peer?.onProposed(zxid, writer.bytes, entryStart, entryEnd);
+  }
+
+  onSpent(): void {
+    this.peer?.resign('the epoch has no zxids left');
+  }
+
+  commitUpTo(zxid: number): void {
+    this.#applier.nowMs = this.nowMs;
+    this.#database.pipeline.commitUpTo(zxid);
+  }
+
+  fail(reason: string, exitCode: number): void {
+    this.#fail(reason, exitCode);
   }
 
   #fail(reason: string, exitCode: number): void {
@@ -215,11 +325,12 @@ export class Server {
       this.#processBacklog();
     }
     if (this.state !== 'failed') {
+      this.peer?.endTurn();
       this.#database.snapshotter.step();
-      if (this.#database.pipeline.flush()) this.#flushStartedMs = this.nowMs;
+      if (this.#database.flush()) this.#flushStartedMs = this.nowMs;
     }
     this.#isTurnOpen = false;
-    return this.#backlog.length > 0 || this.#database.snapshotter.hasWork;
+    return this.#backlog.length > 0 || this.#database.snapshotter.hasWork || this.peer?.hasWork === true;
   }
 
   #processBacklog(): void {
@@ -234,7 +345,8 @@ export class Server {
 
   /** When time alone gives the server something to do; the shell then calls {@link tick}. */
   get deadlineMs(): number {
-    const deadlineMs = this.state === 'serving' ? this.#expiry.deadlineMs : Number.POSITIVE_INFINITY;
+    const servingMs = this.state === 'serving' ? this.#expiry.deadlineMs : Number.POSITIVE_INFINITY;
+    const deadlineMs = Math.min(servingMs, this.peer?.deadlineMs ?? Number.POSITIVE_INFINITY);
     // A snapshot that waits for the disk is looked after by time: its writer has nobody to tell.
     return this.#database.snapshotter.isRunning ? Math.min(deadlineMs, this.nowMs + SNAPSHOT_POLL_MS) : deadlineMs;
   }
@@ -278,7 +390,8 @@ export class Server {
   }
 
   get isServing(): boolean {
-    return this.state === 'serving';
+    const mayServe = this.role !== 'leading' || this.config.ensemble?.leaderServes !== false;
+    return this.state === 'serving' && mayServe;
   }
 
   /** Share of connect requests that the connection throttle drops (0 .. 1). */
@@ -405,13 +518,30 @@ export class Server {
   }
 
   submitCreateSession(connection: Connection, session: Session): void {
-    this.#submission.createSession(connection, session);
+    if (this.#isLearner) this.#forwarder.createSession(connection, session);
+    else this.#submission.createSession(connection, session);
+  }
+
+  get askLeader(): ((session: Session, timeoutMs: number) => void) | null {
+    return this.#isLearner ? (session, timeoutMs) => this.peer?.askToRevalidate(session, timeoutMs) : null;
+  }
+
+  onResumed(session: Session): void {
+    if (this.#isLearner) this.#touched.add(session);
+    else this.#submission.own(session);
+  }
+
+  onRevalidated(high: number, low: number, isValid: boolean): void {
+    const connection = this.#handshake.onRevalidated(high, low, isValid);
+    if (connection !== null) this.#process(connection);
   }
 
   touch(connection: Connection): boolean {
     this.statistics.packetsReceived++;
     const session = connection.session;
-    return session !== null && this.sessions.touch(session, this.nowMs);
+    if (session === null || !this.sessions.touch(session, this.nowMs)) return false;
+    if (this.#isLearner) this.#touched.add(session);
+    return true;
   }
 
   prepareWrite(connection: Connection, op: number, xid: number, bytes: Uint8Array, start: number, end: number): void {
@@ -421,7 +551,35 @@ export class Server {
       return;
     }
     if (op === OP.closeSession) this.sessions.markClosing(connection.session as Session);
-    this.#submission.clientWrite(connection, op, xid, bytes, start, end);
+    if (!this.#isLearner) this.#submission.clientWrite(connection, op, xid, bytes, start, end);
+    else {
+      const create2Parts = op === OP.multi ? create2PartsOf(this.reader.reset(bytes, start, end)) : null;
+      this.#forwarder.forward(connection, op, xid, bytes, start, end, create2Parts);
+    }
+  }
+
+  /** In an ensemble a leader says when it has everything that was before the sync. */
+  mustSync(connection: Connection, xid: number, bytes: Uint8Array, start: number, end: number): boolean {
+    if (this.peer === null) return false;
+    const session = connection.session as Session;
+    const frame = bytes.slice(start, end);
+    session.writesSubmitted++;
+    connection.pendingWrites++;
+    this.#flow.enter(frame.length);
+    const sync = { connection, session, frame, receivedMs: this.nowMs };
+    if (this.#isLearner) this.#forwarder.sync(sync, xid);
+    else this.peer.sync(() => this.#onSyncDone(sync));
+    return true;
+  }
+
+  onSynced(): void {
+    const sync = this.#forwarder.syncs.shift();
+    if (sync !== undefined) this.#onSyncDone(sync);
+  }
+
+  #onSyncDone({ connection, session, frame, receivedMs }: PendingSync): void {
+    if (connection.state === 'open') this.#intake.serve(connection, frame, 0, frame.length, receivedMs);
+    this.#settle(connection, session, frame.length);
   }
 
   submitCloseSession(session: Session): void {
@@ -486,7 +644,8 @@ export class Server {
     this.#noteSync(this.nowMs - this.#flushStartedMs);
     this.#applier.nowMs = this.nowMs;
     this.#database.pipeline.onDurable(batch);
-    this.#database.pipeline.commitUpTo(batch.lastZxid);
+    if (this.peer === null) this.#database.pipeline.commitUpTo(batch.lastZxid);
+    else this.peer.onDurable(batch.lastZxid);
     this.#finishStop();
   }
 
@@ -501,6 +660,11 @@ export class Server {
 
   onCommitted(zxid: number): void {
     this.statistics.onCommitted(zxid, this.tree.digest);
+    this.peer?.observer?.onApplied?.(zxid);
+  }
+
+  sessionClosedBy({ type, sessionHigh, sessionLow }: TxnHeader): Session | null {
+    return type === OP.closeSession ? (this.sessions.get(sessionHigh, sessionLow) ?? null) : null;
   }
 
   onUndecodable(zxid: number, problem: string): void {
@@ -509,9 +673,11 @@ export class Server {
 
   onSessionCreated(entry: InFlight): void {
     this.#flow.leave(entry.frameBytes);
-    const connection = entry.connection as Connection;
-    connection.pendingWrites--;
+    const { connection } = entry;
     (entry.session as Session).writesSettled++;
+    // A learner's client.
+    if (connection === null) return;
+    connection.pendingWrites--;
     if (connection.state !== 'opening') return;
     this.#handshake.onCreated(connection, entry.session as Session);
     this.statistics.onAnswered(connection, 'SESS', 0, entry.zxid, this.nowMs, entry.receivedMs);
@@ -524,12 +690,16 @@ export class Server {
   }
 
   onSettled(entry: InFlight): void {
-    this.#flow.leave(entry.frameBytes);
-    if (entry.connection !== null) entry.connection.pendingWrites--;
+    this.#settle(entry.connection, entry.session, entry.frameBytes);
+  }
+
+  #settle(connection: Connection | null, session: Session | null, frameBytes: number): void {
+    this.#flow.leave(frameBytes);
+    if (connection !== null) connection.pendingWrites--;
     // The session may have moved to another connection meanwhile: what waits there waits for this write, too.
-    if (entry.session === null) return;
-    const settledCount = ++entry.session.writesSettled;
-    const waiting = entry.session.connection;
+    if (session === null) return;
+    const settledCount = ++session.writesSettled;
+    const waiting = session.connection;
     if (waiting !== null) this.#serveParked(waiting, settledCount);
   }
 
@@ -541,6 +711,8 @@ export class Server {
   get queueSizes(): Readonly<Record<string, number>> {
     return {
       window: this.#committer.window.length,
+      forwarded: this.#forwarder.pendingCount,
+      syncs: this.#forwarder.syncs.length + (this.peer?.pendingSyncCount ?? 0),
       overlay: this.#overlay.size,
       inFlight: this.#flow.count,
       inFlightBytes: this.#flow.bytes,

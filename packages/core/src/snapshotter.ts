@@ -29,6 +29,8 @@ export class Snapshotter {
   #walk: SnapshotWalk | null = null;
   #writer: SnapshotWriter | null = null;
   #isFinishing = false;
+  #isAborting = false;
+  #whenIdle: (() => void)[] = [];
   #txnsSince = 0;
   #bytesSince = 0;
   #txnsUntilNext = 0;
@@ -38,6 +40,8 @@ export class Snapshotter {
   completedCount = 0;
   lastZxid = -1;
   failedCount = 0;
+  /** A walk over the tree for somebody else is on: only one can be at a time. */
+  isBlocked = false;
 
   constructor(config: CoreConfig, parts: SnapshotterParts) {
     this.#config = config;
@@ -57,8 +61,19 @@ export class Snapshotter {
     this.#bytesSince = 0;
   }
 
+  /** The walk over the tree is not over. */
+  get isWalking(): boolean {
+    return this.#walk !== null;
+  }
+
+  /** A number for a walk; none before had it. */
+  takeMark(): number {
+    this.#mark = this.#mark >= MARK_MAX ? 1 : this.#mark + 1;
+    return this.#mark;
+  }
+
   get isRunning(): boolean {
-    return this.#walk !== null || this.#isFinishing;
+    return this.#walk !== null || this.#isFinishing || this.#isAborting;
   }
 
   /** More of the walk can be written at once: another turn is wanted. */
@@ -70,7 +85,7 @@ export class Snapshotter {
   onCommitted(txnCount: number, byteCount: number, log: TxnLog): void {
     this.#txnsSince += txnCount;
     this.#bytesSince += byteCount;
-    if (this.isRunning) return;
+    if (this.isRunning || this.isBlocked) return;
     if (this.#txnsSince >= this.#txnsUntilNext || this.#bytesSince >= this.#bytesUntilNext) this.start(log, null);
   }
 
@@ -84,7 +99,6 @@ export class Snapshotter {
     const { disk, gzip, tree, sessions } = this.#parts;
     this.#drawThresholds();
     log?.rollNext();
-    this.#mark = this.#mark >= MARK_MAX ? 1 : this.#mark + 1;
     this.#onDone = onDone;
     this.#writer = new SnapshotWriter(
       disk,
@@ -97,7 +111,7 @@ export class Snapshotter {
       },
       tree.lastProcessedZxid,
     );
-    this.#walk = new SnapshotWalk(tree, sessions, this.#writer, this.#mark);
+    this.#walk = new SnapshotWalk(tree, sessions, this.#writer, this.takeMark());
     this.#log(logLevels.info, 'snapshot started');
   }
 
@@ -145,13 +159,32 @@ export class Snapshotter {
     const onDone = this.#onDone;
     this.#onDone = null;
     onDone?.(error);
+    this.#tellIdle();
   }
 
-  /** The server stops: an unfinished snapshot is dropped. */
-  stop(): void {
+  /** An unfinished snapshot is dropped, one that only waits for the disk is not. `done`: nothing is on its way any more. */
+  stop(done: () => void = () => {}): void {
+    const isWalking = this.#walk !== null;
     this.#walk?.end();
     this.#walk = null;
-    if (!this.#isFinishing) this.#writer?.abort(() => {});
+    if (isWalking && this.#writer !== null) {
+      this.#isAborting = true;
+      this.#writer.abort(() => {
+        this.#isAborting = false;
+        this.#writer = null;
+        this.#onDone = null;
+        this.#tellIdle();
+      });
+    }
+    if (this.isRunning) this.#whenIdle.push(done);
+    else done();
+  }
+
+  #tellIdle(): void {
+    if (this.isRunning) return;
+    const waiting = this.#whenIdle;
+    this.#whenIdle = [];
+    for (const done of waiting) done();
   }
 
   #log(level: number, event: string): void {

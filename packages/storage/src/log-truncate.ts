@@ -40,6 +40,8 @@ export interface TruncateOptions {
   /** zookeeper.snapshot.trust.empty: logs without any snapshot are a history. */
   readonly trustEmptySnapshot: boolean;
   readonly gzip: GzipPort | null;
+  /** A zxid that is not in the history: cut behind the last one before it (a snapshot of the zxid is about to stand in for the rest). */
+  readonly atOrBefore?: boolean;
 }
 
 export interface TruncateError extends RecoveryError {
@@ -246,7 +248,7 @@ class Truncation {
     const isEpochStart = counterOf(this.#zxid) === 0 && cut !== null;
     if (!this.#isFounded) {
       this.#refuse('unfounded', this.#options.snapshotDirectory, 0, UNFOUNDED, REMEDIES.truncate);
-    } else if (last !== this.#zxid && !isEpochStart) {
+    } else if (last !== this.#zxid && !isEpochStart && this.#options.atOrBefore !== true) {
       const found =
         cut === null ? `the history ends at 0x${toHex(last)}` : `0x${toHex(last)} is followed by a later one`;
       const place = cut === null ? this.#options.logDirectory : this.#logPath(cut.log);

@@ -47,6 +47,8 @@ export class Applier {
   onDigestMismatch: (zxid: number) => void = () => {};
   /** False while a fuzzy snapshot is being caught up with: the tree is ahead of the txns that are replayed into it. */
   comparesDigests = true;
+  /** A leader's snapshot, which may be fuzzy, came over the network: differences count again after the first agreement. */
+  isCatchingUp = false;
   /** Sessions whose timeouts start now. */
   nowMs = 0;
 
@@ -54,6 +56,18 @@ export class Applier {
     this.#tree = tree;
     this.#sessions = sessions;
     this.#watches = watches;
+  }
+
+  /** Reads who asked for the entry into {@link header}; false if it is no entry. Its type, zxid and origin are known then. */
+  peek(bytes: Uint8Array, start: number, end: number): boolean {
+    return this.header.read(this.#reader.reset(bytes, start, end));
+  }
+
+  /** Why the entry could not be applied; null if it could. Changes nothing. */
+  check(bytes: Uint8Array, start: number, end: number, zxid: number): string | null {
+    if (!this.peek(bytes, start, end)) return 'its header is short or its zxid out of range';
+    if (this.header.zxid !== zxid) return `it calls itself ${this.header.zxid}`;
+    return this.#body.read(this.#reader, this.header.type);
   }
 
   /** Applies the entry in the range. Null, or why it cannot be decoded (then nothing was changed). */
@@ -78,7 +92,11 @@ export class Applier {
     if (reader.int32() !== 2) return;
     const high = reader.int32();
     const low = reader.int32();
-    if (this.#tree.digest.equals(high, low)) return;
+    if (this.#tree.digest.equals(high, low)) {
+      this.isCatchingUp = false;
+      return;
+    }
+    if (this.isCatchingUp) return;
     this.digestMismatchCount++;
     this.onDigestMismatch(this.header.zxid);
   }

@@ -6,7 +6,7 @@
  * clients may rely on: event before the data it announces, own writes before later reads.
  */
 import { ByteWriter } from '@zoots/base';
-import { ERROR, OP } from '@zoots/protocol';
+import { ERROR, OP, type TxnHeader } from '@zoots/protocol';
 import type { Connection } from '../session/connection.js';
 import type { Session } from '../session/session-table.js';
 import type { Tree } from '../tree/tree.js';
@@ -43,7 +43,12 @@ export class Window {
     this.#entries.push(entry);
   }
 
-  shift(): InFlight | undefined {
+  clear(): void {
+    this.#entries = [];
+    this.#head = 0;
+  }
+
+  take(): InFlight | undefined {
     const entry = this.#entries[this.#head];
     if (entry === undefined) return undefined;
     this.#head++;
@@ -55,6 +60,17 @@ export class Window {
   }
 }
 
+/**
+ * Where the one who waits for an entry is found. Null: nobody here does (another server's client asked). Undefined: there
+ * must be somebody, and is not.
+ */
+export interface InFlightSource {
+  take(bytes: Uint8Array, start: number, end: number): InFlight | null | undefined;
+}
+
+/** Nobody waits: everything in flight was dropped when the role ended. */
+export const NOBODY_WAITS: InFlightSource = { take: () => null };
+
 /** What the server does around a commit; implemented by server.ts. */
 export interface CommitHost {
   outOf(connection: Connection): ByteWriter;
@@ -65,10 +81,14 @@ export interface CommitHost {
   onSettled(entry: InFlight): void;
   onCommitted(zxid: number): void;
   onUndecodable(zxid: number, problem: string): void;
+  /** The session that a txn is about to close, if it is known. */
+  sessionClosedBy(header: TxnHeader): Session | null;
 }
 
 export class Committer {
   readonly window = new Window();
+  /** Who orders the writes knows them in order; a learner looks up whose they are. */
+  source: InFlightSource = this.window;
   readonly #tree: Tree;
   readonly #applier: Applier;
   readonly #host: CommitHost;
@@ -85,7 +105,8 @@ export class Committer {
 
   /** Applies an entry and answers who waits for it; false if it cannot be applied. */
   readonly commit: ApplyEntry = (bytes, start, end) => {
-    const entry = this.window.shift();
+    const entry = this.source.take(bytes, start, end);
+    if (entry === null) return this.#commitForeign(bytes, start, end);
     if (entry === undefined) {
       this.#host.onUndecodable(-1, 'a durable txn that nobody prepared');
       return false;
@@ -107,6 +128,19 @@ export class Committer {
     else this.#answer(entry, connection, bytes);
     return true;
   };
+
+  #commitForeign(bytes: Uint8Array, start: number, end: number): boolean {
+    const applier = this.#applier;
+    const closed = applier.peek(bytes, start, end) ? this.#host.sessionClosedBy(applier.header) : null;
+    const problem = applier.apply(bytes, start, end, null);
+    if (problem !== null) {
+      this.#host.onUndecodable(applier.header.zxid, problem);
+      return false;
+    }
+    this.#host.onCommitted(applier.header.zxid);
+    if (closed !== null) this.#host.onSessionClosed(closed);
+    return true;
+  }
 
   #answer(entry: InFlight, connection: Connection | null, bytes: Uint8Array): void {
     if (connection !== null) {

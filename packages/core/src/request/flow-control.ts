@@ -79,6 +79,14 @@ export class FlowControl {
     if (this.#paused.delete(connection)) this.#paused.add(connection);
   }
 
+  /** Everything in flight was dropped. */
+  reset(): void {
+    this.count = 0;
+    this.bytes = 0;
+    this.#largeBytes = 0;
+    this.#paused.clear();
+  }
+
   forget(connection: Connection): void {
     this.#paused.delete(connection);
   }

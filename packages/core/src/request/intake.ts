@@ -37,6 +37,8 @@ export interface IntakeHost {
   /** False: the session is gone or closing, its requests are dropped. */
   touch(connection: Connection): boolean;
   prepareWrite(connection: Connection, op: number, xid: number, bytes: Uint8Array, start: number, end: number): void;
+  /** True if a leader has to answer the sync first; it is served then. */
+  mustSync(connection: Connection, xid: number, bytes: Uint8Array, start: number, end: number): boolean;
   /** Must the request wait for a write of its session? */
   mustWait(connection: Connection): boolean;
   park(connection: Connection, bytes: Uint8Array, start: number, end: number): void;
@@ -124,7 +126,8 @@ export class Intake {
     }
     if (row.flow === 'write' && !host.isThrottled(connection, row)) {
       host.prepareWrite(connection, op, xid, bytes, reader.offset, end);
-    } else if (host.mustWait(connection)) host.park(connection, bytes, start, end);
+    } else if (op === OP.sync && host.mustSync(connection, xid, bytes, start, end)) return;
+    else if (host.mustWait(connection)) host.park(connection, bytes, start, end);
     else this.serve(connection, bytes, start, end, host.nowMs);
   }
 

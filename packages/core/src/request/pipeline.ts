@@ -85,9 +85,9 @@ export class Pipeline {
 
   /** Applies every entry up to this zxid that was not applied yet. */
   commitUpTo(zxid: number): void {
-    for (const stretch of this.#left) if (!this.#applyOf(stretch, zxid)) return;
+    const isEnough = this.#left.some((stretch) => !this.#applyOf(stretch, zxid));
     this.#release();
-    this.#applyOf(this.#filling, zxid);
+    if (!isEnough) this.#applyOf(this.#filling, zxid);
   }
 
   /** True if all of it is applied. */

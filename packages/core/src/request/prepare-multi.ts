@@ -102,6 +102,20 @@ export function scanMulti(reader: ByteReader): number {
   }
 }
 
+/** Which parts of a multi's request ask for create2, by their place; null: none, or it cannot be decoded. */
+export function create2PartsOf(reader: ByteReader): ReadonlySet<number> | null {
+  const parts = new Set<number>();
+  for (let i = 0; ; i++) {
+    const type = reader.int32();
+    const done = reader.bool();
+    reader.int32();
+    if (reader.failed || done || !MULTI_PART_TYPES.has(type)) break;
+    if (type === OP.create2) parts.add(i);
+    skipPart(reader, type);
+  }
+  return parts.size === 0 || reader.failed ? null : parts;
+}
+
 /** Moves behind a part; fails for create flags, null paths and null ACL lists, which cannot stand in a multi. */
 function skipPart(reader: ByteReader, type: number): void {
   reader.range();

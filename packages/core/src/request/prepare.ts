@@ -58,7 +58,7 @@ export class Preparer {
 
   /**
    * Appends the txn of a request to the batch under `zxid`. The body of the request is `bytes` from `start` to `end`.
-   * Returns the error code that the txn carries (0 for success).
+   * `refusal`: the code to refuse it with, whatever it says. Returns the error code that the txn carries (0 for success).
    */
   prepare(
     batch: LogBatch,
@@ -70,6 +70,7 @@ export class Preparer {
     bytes: Uint8Array,
     start: number,
     end: number,
+    refusal: number = ERROR.ok,
   ): number {
     this.requester = requester;
     this.zxid = zxid;
@@ -81,7 +82,7 @@ export class Preparer {
     this.entry = entry;
     const entryStart = entry.length;
     writeTxnHeader(entry, requester.sessionHigh, requester.sessionLow, cxid, zxid, timeMs, op);
-    const code = op === OP.multi ? prepareMulti(this) : this.#prepareSingle(op);
+    const code = refusal !== ERROR.ok ? refusal : this.#prepareAny(op);
     if (code !== ERROR.ok) this.#writeError(entryStart, code);
     if (this.rules.digestEnabled) {
       entry.int32(DIGEST_VERSION);
@@ -89,6 +90,10 @@ export class Preparer {
     }
     batch.closeEntry(zxid);
     return code;
+  }
+
+  #prepareAny(op: number): number {
+    return op === OP.multi ? prepareMulti(this) : this.#prepareSingle(op);
   }
 
   #prepareSingle(op: number): number {

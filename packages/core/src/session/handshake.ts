@@ -24,6 +24,16 @@ export interface HandshakeHost {
   lastZxid(): number;
   close(connection: Connection): void;
   submitCreateSession(connection: Connection, session: Session): void;
+  /** Whether the session lives is for the leader to say: {@link Handshake.onRevalidated} follows. Null: it is for this server. */
+  readonly askLeader: ((session: Session, timeoutMs: number) => void) | null;
+  /** The session goes on at this server. */
+  onResumed(session: Session): void;
+}
+
+interface AskedAbout {
+  readonly connection: Connection;
+  readonly session: Session;
+  readonly timeoutMs: number;
 }
 
 export class Handshake {
@@ -33,6 +43,8 @@ export class Handshake {
   readonly #logger: Logger;
   readonly #host: HandshakeHost;
   readonly throttle: ConnectionThrottle;
+  /** Sessions that the leader was asked about, in the order of the questions. */
+  #asked: AskedAbout[] = [];
 
   constructor(
     config: CoreConfig,
@@ -98,17 +110,63 @@ export class Handshake {
     const session = this.#sessions.get(request.sessionHigh, request.sessionLow);
     if (session?.connection != null) this.#host.close(session.connection);
     const expected = sessionPassword(request.sessionHigh, request.sessionLow);
-    const isValid = session !== undefined && equalBytes(request.password ?? BYTES_NONE, expected);
-    if (!isValid || session.isClosing || !session.isApplied) {
-      this.#answer(connection, null, 0);
-      this.#host.close(connection);
+    const isKnown = equalBytes(request.password ?? BYTES_NONE, expected);
+    if (isKnown && this.#host.askLeader !== null) {
+      this.#ask(connection, request, timeoutMs, this.#host.askLeader);
       return;
     }
+    if (!isKnown || session === undefined || session.isClosing || !session.isApplied) this.#refuse(connection);
+    else this.#goOn(connection, session, timeoutMs);
+  }
+
+  /** This server may not have heard of the session yet; the leader has. */
+  #ask(
+    connection: Connection,
+    { sessionHigh, sessionLow }: ConnectRequest,
+    timeoutMs: number,
+    ask: (session: Session, timeoutMs: number) => void,
+  ): void {
+    const known = this.#sessions.get(sessionHigh, sessionLow);
+    const session = known ?? this.#sessions.add(sessionHigh, sessionLow, timeoutMs, this.#host.nowMs);
+    connection.state = 'opening';
+    connection.session = session;
+    this.#asked.push({ connection, session, timeoutMs });
+    ask(session, timeoutMs);
+  }
+
+  /** The leader has answered the oldest question about this session: the connection that goes on with it. */
+  onRevalidated(high: number, low: number, isValid: boolean): Connection | null {
+    const at = this.#asked.findIndex(({ session }) => session.high === high && session.low === low);
+    if (at < 0) return null;
+    const { connection, session, timeoutMs } = this.#asked.splice(at, 1)[0] as AskedAbout;
+    if (!isValid && !session.isApplied && session.connection === null) this.#sessions.remove(session);
+    if (connection.state !== 'opening') return null;
+    if (isValid) {
+      this.#goOn(connection, session, timeoutMs);
+      return connection;
+    }
+    connection.session = null;
+    this.#refuse(connection);
+    return null;
+  }
+
+  /** There is no leader any more to answer. */
+  forgetAsked(): void {
+    this.#asked = [];
+  }
+
+  #refuse(connection: Connection): void {
+    this.#answer(connection, null, 0);
+    this.#host.close(connection);
+  }
+
+  #goOn(connection: Connection, session: Session, timeoutMs: number): void {
     session.timeoutMs = timeoutMs;
     this.#sessions.touch(session, this.#host.nowMs);
     session.connection = connection;
     connection.session = session;
     connection.state = 'open';
+    this.#host.onResumed(session);
     this.#answer(connection, session, timeoutMs);
   }
 

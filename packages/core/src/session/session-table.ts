@@ -4,6 +4,7 @@
  * Source: ZooKeeper's ExpiryQueue.
  */
 import { Int64Map } from '@zoots/base';
+import type { InFlight } from '../request/commit.js';
 import type { Connection } from './connection.js';
 
 export class Session {
@@ -25,6 +26,10 @@ export class Session {
   writesSettled = 0;
   /** Ids of ephemerals prepared and not yet applied. */
   pendingCreates: Set<number> | null = null;
+  /** On a leader: through whom its requests come (a learner, or this server); null until somebody claims it. */
+  owner: object | null = null;
+  /** On a learner: its requests on their way to the leader, oldest first. */
+  forwarded: InFlight[] = [];
 
   constructor(high: number, low: number, timeoutMs: number) {
     this.high = high;
@@ -163,6 +168,21 @@ export class SessionTable {
     this.#sessions.clear();
     this.#buckets.clear();
     this.#earliestMs = Number.POSITIVE_INFINITY;
+  }
+
+  /** The role ended: what was in flight is gone, and with it sessions whose creation was. */
+  dropInFlight(): void {
+    for (const session of [...this.#sessions.values()]) {
+      session.isClosing = false;
+      session.connection = null;
+      session.writesSubmitted = 0;
+      session.writesSettled = 0;
+      session.pendingCreates = null;
+      session.owner = null;
+      session.forwarded = [];
+      session.timeoutMs = session.recordedTimeoutMs;
+      if (!session.isApplied) this.remove(session);
+    }
   }
 
   /** After a restart every session has its full timeout again. */

@@ -86,6 +86,19 @@ export class Tree {
     this.store.set(config, F.aversion, -1);
   }
 
+  /**
+   * Puts the ensemble's configuration into /zookeeper/config, outside of the txns, as every member does for itself: version -1,
+   * modified at the configuration's version. The digest does not count it.
+   */
+  setConfig(text: string, configVersion: number, wallMs: number): void {
+    this.addConfigNode();
+    const path = encodeUtf8('/zookeeper/config');
+    const id = this.find(path, 0, path.length);
+    if (id === NONE) return;
+    const data = encodeUtf8(text);
+    this.setData(id, data, 0, data.length, -1, configVersion, highOf(wallMs), lowOf(wallMs));
+  }
+
   #addSystemNode(path: string, parent: number): number {
     const bytes = encodeUtf8(path);
     const id = this.store.intern(bytes, 0, bytes.length);

@@ -61,7 +61,9 @@ const SESSION_AND_TIMEOUT_BYTES = 12;
 const OP_SYNC = 9;
 
 interface PendingSync {
-  readonly handle: LearnerHandle;
+  /** Null: a client of this server asked. */
+  readonly handle: LearnerHandle | null;
+  readonly done: () => void;
   /** Everything proposed before the sync came must be committed first. */
   readonly afterZxid: number;
 }
@@ -353,13 +355,23 @@ export class Leader {
 
   /** Answered behind the commits of everything that was proposed before it. */
   #onSync(handle: LearnerHandle): void {
-    this.#syncs.push({ handle, afterZxid: this.#proposedZxid });
+    this.#syncs.push({ handle, done: () => handle.send(PACKET.sync, 0), afterZxid: this.#proposedZxid });
     this.#answerSyncs();
+  }
+
+  /** The same for a client of this server. */
+  sync(done: () => void): void {
+    this.#syncs.push({ handle: null, done, afterZxid: this.#proposedZxid });
+    this.#answerSyncs();
+  }
+
+  get pendingSyncCount(): number {
+    return this.#syncs.length;
   }
 
   #answerSyncs(): void {
     while (this.#syncs.length > 0 && (this.#syncs[0] as PendingSync).afterZxid <= this.committedZxid) {
-      (this.#syncs.shift() as PendingSync).handle.send(PACKET.sync, 0);
+      (this.#syncs.shift() as PendingSync).done();
     }
   }
 

@@ -65,6 +65,7 @@ export interface LearnerHost {
   onRevalidated(sessionHigh: number, sessionLow: number, isValid: boolean): void;
   /** The oldest sync that was forwarded is answered. */
   onSynced(): void;
+  onAcknowledged(zxid: number): void;
   onEnded(reason: string): void;
 }
 
@@ -315,7 +316,9 @@ export class Learner {
   onDurable(zxid: number): void {
     if (this.stage !== 'serving') return;
     while (this.#unacknowledged.length > 0 && (this.#unacknowledged[0] as number) <= zxid) {
-      this.#stream.send(PACKET.ack, this.#unacknowledged.shift() as number);
+      const acknowledged = this.#unacknowledged.shift() as number;
+      this.#host.onAcknowledged(acknowledged);
+      this.#stream.send(PACKET.ack, acknowledged);
     }
   }
 
@@ -360,7 +363,10 @@ export class Learner {
   }
 
   onTime(): void {
-    if (this.stage !== 'ended' && this.#host.nowMs >= this.deadlineMs) this.end('the leader is silent');
+    if (this.stage === 'ended' || this.#host.nowMs < this.deadlineMs) return;
+    // While this server is busy with its disk, nothing that the leader said is heard.
+    if (this.#isBusy) this.#stream.heardMs = this.#host.nowMs;
+    else this.end('the leader is silent');
   }
 
   onDisconnected(): void {

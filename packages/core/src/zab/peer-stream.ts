@@ -44,6 +44,11 @@ export class PeerStream {
     this.#onDirty(this);
   }
 
+  /** Something was written to `out` by somebody else. */
+  markDirty(): void {
+    this.#onDirty(this);
+  }
+
   /** Appends bytes that are no packet (a snapshot behind SNAP). */
   sendRaw(bytes: Uint8Array, start: number, end: number): void {
     if (this.isClosed) return;

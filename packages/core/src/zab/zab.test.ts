@@ -558,6 +558,8 @@ class Server implements LearnerHost, LeaderHost {
     return true;
   }
   onRevalidated(): void {}
+  onAcknowledged(): void {}
+
   onSynced(): void {}
 }
 
