@@ -101,18 +101,18 @@ function pickClients(words: string): ClientName[] {
   });
 }
 
-type Address = Pick<Contestant, 'host' | 'port'>;
+type Address = Pick<Contestant, 'host' | 'ports'>;
 
 function addressOf(server: string): Address {
   const colon = server.lastIndexOf(':');
   const port = Number(server.slice(colon + 1));
   if (colon < 1 || !Number.isInteger(port)) throw new Error(`--server wants host:port, not ${server}`);
-  return { host: server.slice(0, colon), port };
+  return { host: server.slice(0, colon), ports: [port] };
 }
 
 async function measureRow(
   row: ClientRow,
-  { host, port }: Address,
+  { host, ports }: Address,
   librariesDir: string,
   options: Options,
 ): Promise<ClientRowReport> {
@@ -122,7 +122,7 @@ async function measureRow(
       const plan: ClientPlan = {
         client,
         host,
-        port,
+        port: ports[0] as number,
         librariesDir,
         inFlight: row.inFlight,
         operations: row.operations,
@@ -136,9 +136,9 @@ async function measureRow(
 }
 
 /** Makes the znodes that are read and written. */
-function makeKeys({ host, port }: Address): Promise<void> {
+function makeKeys({ host, ports }: Address): Promise<void> {
   const unused = { mode: 'get', connections: 1, inFlight: 1, readPercent: 100, warmUpMs: 0, measureMs: 0 } as const;
-  return setUp({ ...unused, host, port, dataBytes: DATA_BYTES, keys: KEYS, runId: 'clients' });
+  return setUp({ ...unused, host, ports, dataBytes: DATA_BYTES, keys: KEYS, runId: 'clients' });
 }
 
 /** Returns the exit code. Throws Error if a library or the server is not to be had, or an operation fails. */

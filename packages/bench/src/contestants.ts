@@ -1,7 +1,7 @@
 /**
  * The servers that are measured: ours, Apache's (as Debian packages it, or any class path in ZOOTS_APACHE_CLASSPATH),
- * and the bare server that stands for the limit. Each is a process of its own on a port of its own, with a fresh data
- * directory and sync on, started once and kept for all rounds (so a JVM is warm when it counts).
+ * and the bare server that stands for the limit. Each is a process of its own on ports of its own, with a fresh data
+ * directory and sync on, started once and kept for all rounds (so a JVM is warm when it counts). An ensemble is three of them.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -17,7 +17,8 @@ export interface Contestant {
   /** For the table. */
   readonly title: string;
   readonly host: string;
-  readonly port: number;
+  /** Client ports: one, or that of each member of an ensemble. */
+  readonly ports: readonly number[];
   stop(): Promise<void>;
 }
 
@@ -35,11 +36,76 @@ const APACHE_JARS = [
 ];
 const APACHE_MAIN = 'org.apache.zookeeper.server.quorum.QuorumPeerMain';
 
-export async function startOurs(directory: string, port: number): Promise<Contestant> {
+/** How one kind of server is started with a configuration file. */
+interface Kind {
+  readonly name: ContestantName;
+  readonly title: string;
+  readonly command: string;
+  args(config: string): string[];
+}
+
+function ours(): Kind {
   const main = fileURLToPath(new URL('../../cli/dist/main.js', import.meta.url));
   if (!fs.existsSync(main)) throw new Error(`our server is not built: ${main} is missing; run \`npm run build\``);
-  const config = writeConfig(directory, port);
-  return startProcess('ours', 'zoots', process.execPath, [main, 'server', config], directory, port);
+  return { name: 'ours', title: 'zoots', command: process.execPath, args: (config) => [main, 'server', config] };
+}
+
+/** Null when none is installed. */
+function apache(): Kind | null {
+  const found = findApache();
+  if (found === null) return null;
+  const { classPath, title } = found;
+  const words = ['-Xmx1g', '-Dzookeeper.4lw.commands.whitelist=*', '-cp', classPath, APACHE_MAIN];
+  return { name: 'apache', title, command: 'java', args: (config) => [...words, config] };
+}
+
+export function startOurs(directory: string, port: number): Promise<Contestant> {
+  return startAlone(ours(), directory, port);
+}
+
+export async function startApache(directory: string, port: number): Promise<Contestant | null> {
+  const kind = apache();
+  return kind === null ? null : startAlone(kind, directory, port);
+}
+
+async function startAlone(kind: Kind, directory: string, port: number): Promise<Contestant> {
+  const args = kind.args(writeConfig(directory, port, []));
+  return startProcess(kind.name, kind.title, kind.command, args, directory, port);
+}
+
+/** Members of an ensemble, and the ports that each takes. */
+const MEMBERS = 3;
+const PORTS_PER_MEMBER = 3;
+export const PORTS_PER_ENSEMBLE = MEMBERS * PORTS_PER_MEMBER;
+
+/** Three servers on the ports from `firstPort` on. Null when that kind is not installed. */
+export async function startEnsemble(
+  which: 'ours' | 'apache',
+  directory: string,
+  firstPort: number,
+): Promise<Contestant | null> {
+  const kind = which === 'ours' ? ours() : apache();
+  if (kind === null) return null;
+  const ids = Array.from({ length: MEMBERS }, (_, at) => at + 1);
+  const portOf = (id: number): number => firstPort + PORTS_PER_MEMBER * (id - 1);
+  const lines = ids.map((id) => `server.${id}=127.0.0.1:${portOf(id) + 1}:${portOf(id) + 2}`);
+  const starts = ids.map((id) => {
+    const home = path.join(directory, String(id));
+    const args = kind.args(writeConfig(home, portOf(id), lines));
+    fs.writeFileSync(path.join(home, 'data', 'myid'), `${id}\n`);
+    return startProcess(kind.name, kind.title, kind.command, args, home, portOf(id));
+  });
+  const results = await Promise.allSettled(starts);
+  const members = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  const stop = async (): Promise<void> => {
+    await Promise.all(members.map((member) => member.stop()));
+  };
+  const failure = results.find((result) => result.status === 'rejected');
+  if (failure !== undefined) {
+    await stop();
+    throw failure.reason;
+  }
+  return { name: which, title: `3 × ${kind.title}`, host: '127.0.0.1', ports: ids.map(portOf), stop };
 }
 
 /** Class path of an Apache server, or null when none is installed. */
@@ -60,14 +126,6 @@ function packagedVersion(): string {
   return '';
 }
 
-export async function startApache(directory: string, port: number): Promise<Contestant | null> {
-  const apache = findApache();
-  if (apache === null) return null;
-  const config = writeConfig(directory, port);
-  const args = ['-Xmx1g', '-Dzookeeper.4lw.commands.whitelist=*', '-cp', apache.classPath, APACHE_MAIN, config];
-  return startProcess('apache', apache.title, 'java', args, directory, port);
-}
-
 export async function startLimit(directory: string, port: number, dataBytes: number): Promise<Contestant> {
   fs.mkdirSync(directory, { recursive: true });
   const main = fileURLToPath(new URL('./bare-server.js', import.meta.url));
@@ -75,7 +133,7 @@ export async function startLimit(directory: string, port: number, dataBytes: num
   return startProcess('limit', 'bare loop', process.execPath, args, directory, port);
 }
 
-function writeConfig(directory: string, port: number): string {
+function writeConfig(directory: string, port: number, ensembleLines: readonly string[]): string {
   const dataDir = path.join(directory, 'data');
   fs.mkdirSync(dataDir, { recursive: true });
   const config = path.join(directory, 'zoo.cfg');
@@ -86,6 +144,7 @@ function writeConfig(directory: string, port: number): string {
     'clientPortAddress=127.0.0.1',
     'maxClientCnxns=0',
     'admin.enableServer=false',
+    ...(ensembleLines.length === 0 ? [] : ['initLimit=10', 'syncLimit=5', ...ensembleLines]),
   ];
   fs.writeFileSync(config, `${lines.join('\n')}\n`);
   return config;
@@ -109,7 +168,7 @@ async function startProcess(
     const log = fs.readFileSync(path.join(directory, 'out.log'), 'utf8').split('\n').slice(-12).join('\n');
     throw new Error(`${title} did not start: ${(error as Error).message}\n${log}`);
   }
-  return { name, title, host: '127.0.0.1', port, stop: () => stopProcess(child) };
+  return { name, title, host: '127.0.0.1', ports: [port], stop: () => stopProcess(child) };
 }
 
 async function waitUntilServing(child: ChildProcess, port: number): Promise<void> {

@@ -5,7 +5,17 @@
  */
 import { ByteWriter } from '@zoots/base';
 
-export const OP = { create: 1, delete: 2, exists: 3, get: 4, set: 5, children: 8, ping: 11, close: -11 } as const;
+export const OP = {
+  create: 1,
+  delete: 2,
+  exists: 3,
+  get: 4,
+  set: 5,
+  children: 8,
+  sync: 9,
+  ping: 11,
+  close: -11,
+} as const;
 
 export const PING_XID = -2;
 export const WATCH_EVENT_XID = -1;
@@ -63,6 +73,11 @@ export function readTemplate(op: number, path: string, watch: boolean): Template
 
 export function deleteTemplate(path: string): Template {
   return request(OP.delete, path, (out) => out.int32(-1));
+}
+
+/** sync: a path alone. */
+export function pathTemplate(op: number, path: string): Template {
+  return request(op, path, () => {});
 }
 
 export function bareTemplate(op: number): Template {

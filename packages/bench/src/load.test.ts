@@ -30,7 +30,7 @@ after(() => {
 function plan(mode: Mode): LoadPlan {
   return {
     host: '127.0.0.1',
-    port,
+    ports: [port],
     mode,
     connections: 4,
     inFlight: 5,
@@ -52,8 +52,15 @@ for (const mode of ['get', 'set', 'mixed', 'create', 'exists', 'children', 'ping
   });
 }
 
+test('connections are dealt over the ports of an ensemble, and one that is missing is an error', async () => {
+  const result = await measure({ ...plan('get'), ports: [port, port] });
+  assert.equal(result.errors, 0);
+  assert.ok(result.operations > 10, `only ${result.operations} operations`);
+  await assert.rejects(measure({ ...plan('get'), ports: [port, 1] }));
+});
+
 test('a server that is not there is an error, not a zero', async () => {
-  await assert.rejects(measure({ ...plan('get'), port: 1 }));
+  await assert.rejects(measure({ ...plan('get'), ports: [1] }));
 });
 
 test('rows are picked by the start of their name, and an unknown one is refused', () => {

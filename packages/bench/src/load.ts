@@ -12,6 +12,7 @@ import {
   keyPath,
   OP,
   PARENTS,
+  pathTemplate,
   ROOT,
   readTemplate,
   setTemplate,
@@ -24,7 +25,8 @@ export type Mode = 'get' | 'set' | 'create' | 'mixed' | 'ping' | 'exists' | 'chi
 
 export interface LoadPlan {
   readonly host: string;
-  readonly port: number;
+  /** One per server of an ensemble; connections are dealt over them. The setup goes to the first. */
+  readonly ports: readonly number[];
   readonly mode: Mode;
   readonly connections: number;
   /** Requests in flight on each connection. */
@@ -157,6 +159,13 @@ export async function setUp(plan: LoadPlan): Promise<void> {
   if (plan.mode === 'create') for (let i = 0; i < PARENTS; i++) requests.push(single(parentPath(plan, i)));
   for (let i = 0; i < plan.keys; i++) requests.push([key, i]);
   await runInOrder(plan, requests);
+  // The other servers may be behind: after a sync they have it all.
+  for (const port of plan.ports.slice(1))
+    await runInOrder({ ...plan, ports: [port] }, [[pathTemplate(OP.sync, ROOT), 0]]);
+}
+
+function portOf(plan: LoadPlan, index: number): number {
+  return plan.ports[index % plan.ports.length] as number;
 }
 
 /** A server that is measured several times keeps its znodes, so each run creates under parents of its own. */
@@ -174,7 +183,7 @@ function runInOrder(plan: LoadPlan, requests: [Template, number][]): Promise<voi
         connection.send(template, key);
       }
     };
-    new LoadConnection(0, plan.host, plan.port, SETUP_IN_FLIGHT, {
+    new LoadConnection(0, plan.host, portOf(plan, 0), SETUP_IN_FLIGHT, {
       onReady: sendMore,
       onReply(connection, _op, err) {
         if (err !== 0 && err !== ERR_NODE_EXISTS) reject(new Error(`setting up ${ROOT} failed: error ${err}`));
@@ -211,7 +220,7 @@ function openAll(plan: LoadPlan, traffic: Omit<Traffic, 'onReady'>): Promise<Loa
     };
     for (let i = 0; i < plan.connections; i++) {
       const all: Traffic = { onReply: traffic.onReply, onWatchEvent: traffic.onWatchEvent, onReady, onClosed };
-      connections.push(new LoadConnection(i, plan.host, plan.port, plan.inFlight, all));
+      connections.push(new LoadConnection(i, plan.host, portOf(plan, i), plan.inFlight, all));
     }
   });
 }
@@ -259,7 +268,7 @@ async function measureConnects(plan: LoadPlan): Promise<LoadResult> {
   const begin = (index: number): void => {
     if (!running) return;
     open.add(
-      new LoadConnection(index, plan.host, plan.port, 1, {
+      new LoadConnection(index, plan.host, portOf(plan, index), 1, {
         onReady(connection, latencyMs) {
           meter.record(latencyMs, 0);
           connection.send(close, 0);

@@ -1,6 +1,7 @@
 /**
- * What is measured: one row of the table each. The first four are the ones that a release must win; the rest show the
- * shape of the server elsewhere. `npm run bench -- --rows get-50x1,set` picks rows by name or by the start of it.
+ * What is measured: one row of the table each. The first four are the ones that a release must win, and those of three
+ * servers; the rest show the shape of the server elsewhere. `npm run bench -- --rows get-50x1,set` picks rows by name or by
+ * the start of it.
  */
 import type { Mode } from './load.js';
 
@@ -17,10 +18,14 @@ export interface Row {
   readonly hasLimit: boolean;
   /** Measured unless `--rows` says otherwise. */
   readonly byDefault: boolean;
+  /** Played by three servers, with the connections dealt over them. */
+  readonly isEnsemble: boolean;
 }
 
 export const DATA_BYTES = 128;
 export const KEYS = 1000;
+
+const ENSEMBLE = { mustWin: true, hasLimit: false, isEnsemble: true } as const;
 
 export const ROWS: readonly Row[] = [
   row('get-50x1', 'getData 128 B, 50 × 1', 'get', 50, 1, { mustWin: true }),
@@ -39,6 +44,10 @@ export const ROWS: readonly Row[] = [
     byDefault: false,
     hasLimit: false,
   }),
+  row('ensemble-get-48x1', 'three servers: getData 128 B, 48 × 1', 'get', 48, 1, ENSEMBLE),
+  row('ensemble-get-48x20', 'three servers: getData 128 B, 48 × 20', 'get', 48, 20, ENSEMBLE),
+  row('ensemble-set-48x1', 'three servers: setData 128 B, 48 × 1', 'set', 48, 1, ENSEMBLE),
+  row('ensemble-set-48x20', 'three servers: setData 128 B, 48 × 20', 'set', 48, 20, ENSEMBLE),
 ];
 
 function row(
@@ -47,10 +56,10 @@ function row(
   mode: Mode,
   connections: number,
   inFlight: number,
-  options: { mustWin?: boolean; hasLimit?: boolean; byDefault?: boolean },
+  options: { mustWin?: boolean; hasLimit?: boolean; byDefault?: boolean; isEnsemble?: boolean },
 ): Row {
-  const { mustWin = false, hasLimit = true, byDefault = true } = options;
-  return { name, title, mode, connections, inFlight, readPercent: 70, mustWin, hasLimit, byDefault };
+  const { mustWin = false, hasLimit = true, byDefault = true, isEnsemble = false } = options;
+  return { name, title, mode, connections, inFlight, readPercent: 70, mustWin, hasLimit, byDefault, isEnsemble };
 }
 
 /** The rows that a `--rows` list names (`all` for every one); throws when a word matches none. */
