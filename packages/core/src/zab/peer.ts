@@ -19,6 +19,7 @@ import type { StepDone } from './learner.js';
 import type { LearnerHandle } from './learner-handle.js';
 import { LearnerRole } from './learner-role.js';
 import type { MemberParts, RoleHost } from './member.js';
+import { PeerStatistics } from './peer-statistics.js';
 import { PeerStream } from './peer-stream.js';
 import { type QuorumRule, quorumRuleOf } from './quorum.js';
 
@@ -97,8 +98,7 @@ export class Peer implements PeerInputs, RoleHost {
   #isStopped = false;
   /** When looking began; for the time that elections take. */
   #lookingSinceMs = 0;
-  lastElectionMs = 0;
-  electionCount = 0;
+  readonly statistics = new PeerStatistics();
   readonly #reader = new ByteReader();
   readonly #message = new ByteWriter(1024);
 
@@ -198,8 +198,7 @@ export class Peer implements PeerInputs, RoleHost {
 
   #onElected({ leader, zxid, peerEpoch, round }: Vote): void {
     const { rules } = this.#parts;
-    this.lastElectionMs = this.#nowMs - this.#lookingSinceMs;
-    this.electionCount++;
+    this.statistics.elections.add(this.#nowMs - this.#lookingSinceMs);
     const vote = `elected in round ${round} with epoch ${peerEpoch} and zxid ${formatZxid(Math.max(zxid, 0))}`;
     if (leader === rules.serverId) {
       const leading = new LeaderRole(this.#parts, this, this.rule);
@@ -299,6 +298,7 @@ export class Peer implements PeerInputs, RoleHost {
     this.#election.onEpoch(epoch);
     this.#why = `${this.#why}; epoch ${epoch} is established`;
     this.#log(logLevels.info, 'serving as leader', { epoch });
+    this.statistics.onLeading(this.#nowMs);
     this.observer?.onLeading?.(epoch);
     this.#parts.host.serveAsLeader(epoch);
   }
@@ -317,6 +317,7 @@ export class Peer implements PeerInputs, RoleHost {
   /** A transaction of this server's, as leader, has its zxid. */
   onProposed(zxid: number, bytes: Uint8Array, start: number, end: number): void {
     this.observer?.onProposed?.(zxid, bytes, start, end);
+    this.statistics.proposalSizes.add(end - start);
     this.#leading?.leader.onProposed(zxid, bytes, start, end);
   }
 
