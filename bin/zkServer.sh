@@ -129,7 +129,8 @@ start_daemon() {
   fi
   ln -sf "$(basename "$ZOOCONSOLE")" "$ZOO_LOG_DIR/zookeeper.out" 2>/dev/null
 
-  # The server writes a line into the pipe when it serves clients; the pipe ends when it dies.
+  # The server writes a line into the pipe: "serving" when it serves clients, "started" when it is a member of an ensemble, which
+  # serves them when there is a leader. The pipe ends when it dies.
   fifo_dir="$(mktemp -d "${TMPDIR:-/tmp}/zkServer.XXXXXX")" || exit 1
   mkfifo "$fifo_dir/ready" || exit 1
   ZOOTS_DAEMON=1 ZOOTS_READY_FD=3 nohup "${ZOOCMD[@]}" >>"$ZOOCONSOLE" 2>&1 </dev/null 3>"$fifo_dir/ready" &
@@ -138,7 +139,7 @@ start_daemon() {
   answer=""
   IFS= read -r -t "${ZOO_START_WAIT_SECONDS:-60}" answer <"$fifo_dir/ready"
   rm -rf "$fifo_dir"
-  if [ "$answer" != "serving" ] && wait_for_end "$pid" 1; then
+  if [ -z "$answer" ] && wait_for_end "$pid" 1; then
     rm -f "$ZOOPIDFILE"
     echo FAILED TO START
     tail -n 1 "$ZOOCONSOLE" >&2
@@ -150,7 +151,7 @@ start_daemon() {
     exit 1
   fi
   echo STARTED
-  if [ "$answer" != "serving" ]; then
+  if [ -z "$answer" ]; then
     echo "It does not serve clients yet; what it is doing is in $ZOOCONSOLE" >&2
   fi
 }

@@ -201,10 +201,7 @@ test('what keeps a server from starting is said in one line', async () => {
   place.configure('syncLimit=many\n');
   failedToStart(/zoo\.cfg:5: syncLimit: "many" is not an integer/);
   place.configure('initLimit=1\nsyncLimit=1\nserver.1=a:1:2\nserver.2=b:1:2\n');
-  mkdirSync(place.dataDir, { recursive: true });
-  writeFileSync(join(place.dataDir, 'myid'), '1');
-  failedToStart(/ensembles are not in this version yet/);
-  rmSync(join(place.dataDir, 'myid'));
+  failedToStart(/myid file is missing/);
   place.configure(`dataDir=/proc/zoots\n`);
   failedToStart(/dataDir \/proc\/zoots cannot be created/);
   rmSync(join(place.conf, 'zoo.cfg'));

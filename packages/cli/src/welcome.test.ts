@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
-import { loadServerConfig } from '@zoots/server';
+import { after, test } from 'node:test';
+import { loadServerConfig, serverConfigOf } from '@zoots/server';
 import { welcome } from './welcome.js';
 
 function load(words: string[]): ReturnType<typeof loadServerConfig> {
@@ -29,4 +31,21 @@ test('the port is the bound one, the directory the configured one', () => {
   assert.match(text, /on port 4711\n/);
   assert.ok(text.includes(join(process.cwd(), 'here')));
   assert.ok(!text.includes('zoo_sample'));
+});
+
+test('a member of an ensemble says which, and of whom', () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'zoots-welcome-'));
+  after(() => rmSync(dataDir, { recursive: true, force: true }));
+  writeFileSync(join(dataDir, 'myid'), '2');
+  const { config } = serverConfigOf({
+    dataDir,
+    clientPort: '0',
+    initLimit: '5',
+    syncLimit: '2',
+    'server.1': 'a:1:2',
+    'server.2': 'b:1:2',
+    'server.3': 'c:1:2',
+  });
+  const [first] = welcome({ config, notices: [], isBuiltIn: false }, 2182).split('\n');
+  assert.match(first as string, /: server 2 of the ensemble 1, 2, 3 on port 2182$/);
 });

@@ -9,12 +9,19 @@ export function welcome(loaded: LoadedConfig, clientPort: number): string {
   const configuration = configurationOf(loaded);
   const remedy = loaded.isBuiltIn ? ' (to change them: cp conf/zoo_sample.cfg conf/zoo.cfg)' : '';
   return [
-    `Zoots ${zootsVersion}, compatible with ZooKeeper ${apacheVersion}: a stand-alone server on port ${clientPort}`,
+    `Zoots ${zootsVersion}, compatible with ZooKeeper ${apacheVersion}: ${kindOf(loaded)} on port ${clientPort}`,
     `  configuration  ${configuration}${remedy}`,
     `  data           ${config.dataDir}`,
     `  connect        any ZooKeeper client to ${host}:${clientPort}; try: echo srvr | nc ${host} ${clientPort}`,
     '  stop           Ctrl-C',
   ].join('\n');
+}
+
+function kindOf({ config: { ensemble } }: LoadedConfig): string {
+  if (ensemble === null) return 'a stand-alone server';
+  const { serverId, configuration } = ensemble;
+  const ids = configuration.members.map(({ id }) => id).join(', ');
+  return `server ${serverId} of the ensemble ${ids}`;
 }
 
 function configurationOf({ config, isBuiltIn }: LoadedConfig): string {

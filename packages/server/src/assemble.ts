@@ -15,7 +15,6 @@ import { exitCodes } from './exit-codes.js';
 import { bindFailure } from './net/bind-failure.js';
 import { ClientListener, type ListenOptions } from './net/client-listener.js';
 import { EnsembleLinks } from './net/ensemble-links.js';
-import { peerOf } from './net/peer-of.js';
 import { type RunningServer, StartupError } from './running-server.js';
 import { Turn } from './turn.js';
 
@@ -81,8 +80,7 @@ export async function startServer(
   };
   const server = new Server(config, ports);
   turn.attach(server);
-  const peer = peerOf(server);
-  if (peer !== null) links?.attach(peer);
+  if (server.peer !== null) links?.attach(server.peer);
   if (config.clientPort === null) {
     throw new StartupError('no clientPort is configured: set clientPort in zoo.cfg', exitCodes.badConfiguration);
   }

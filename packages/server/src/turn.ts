@@ -16,7 +16,6 @@
  * would make 200 turns instead of one.
  */
 import type { Clock, Connection, PeerStream, Server } from '@zoots/core';
-import { peerOf } from './net/peer-of.js';
 
 export class Turn {
   #server: Server | null = null;
@@ -54,8 +53,7 @@ export class Turn {
     if (server === null || this.#isSuspended) return;
     const again = server.endTurn();
     for (const connection of server.takeDirty()) this.#flush(connection);
-    const peer = peerOf(server);
-    if (peer !== null) this.#flushPeers(peer.takeDirty());
+    if (server.peer !== null) this.#flushPeers(server.peer.takeDirty());
     if (again) this.schedule();
     this.#arm(server.deadlineMs);
   };

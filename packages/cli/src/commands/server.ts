@@ -5,10 +5,10 @@
  *
  * Words of a Java command line that mean nothing here (`-Xmx1g`, `-server`) are skipped, so that flags can be handed on
  * as they are. Environment: SERVER_JVMFLAGS and JVMFLAGS (their -D words), ZOOTS_LOG_FORMAT, ZOOTS_LOG_LEVEL, and from
- * zkServer.sh ZOOTS_READY_FD (gets a line when clients are served) and ZOOTS_DAEMON (ignore SIGHUP).
+ * zkServer.sh ZOOTS_READY_FD (gets a line when clients are served, or a member of an ensemble has started) and ZOOTS_DAEMON (ignore SIGHUP).
  */
 import { closeSync, writeSync } from 'node:fs';
-import { logLevels } from '@zoots/base';
+import { type LogFields, logLevels } from '@zoots/base';
 import {
   apacheVersion,
   type ConfigSources,
@@ -21,6 +21,7 @@ import {
   type PropertyWord,
   parsePropertyWord,
   type RunningServer,
+  type ServerConfig,
   type StartServer,
   StartupError,
   zootsVersion,
@@ -51,10 +52,8 @@ export async function run(commandWords: readonly string[]): Promise<number> {
     for (const { level, event, fields } of notices) logger.log(level, event, fields);
     const isForPeople = logOptions.format === 'text' && (loaded.isBuiltIn || process.stdout.isTTY === true);
     const onServing = (server: RunningServer): void => {
-      const { configFile, dataDir, dataLogDir } = config;
-      const fields = { port: server.clientPort, dataDir, dataLogDir, configFile };
-      logger.log(logLevels.info, 'serving clients', fields);
-      announceReady(environment.ZOOTS_READY_FD);
+      logger.log(logLevels.info, ...startOf(config, server.clientPort));
+      announceReady(environment.ZOOTS_READY_FD, config.ensemble === null ? 'serving' : 'started');
       if (isForPeople) console.log(welcome(loaded, server.clientPort));
     };
     const version = `${zootsVersion} (ZooKeeper ${apacheVersion})`;
@@ -67,6 +66,19 @@ export async function run(commandWords: readonly string[]): Promise<number> {
   } catch (error) {
     return refuse(error);
   }
+}
+
+/** A member of an ensemble serves only when there is a leader, and says so then. */
+function startOf(config: ServerConfig, clientPort: number): [event: string, fields: LogFields] {
+  const { configFile, dataDir, dataLogDir, ensemble } = config;
+  const place = { dataDir, dataLogDir, configFile };
+  if (ensemble === null) return ['serving clients', { port: clientPort, ...place }];
+  const { members } = ensemble.configuration;
+  const own = members.find(({ id }) => id === ensemble.serverId);
+  const { quorumPort = 0, electionPort = 0 } = own?.addresses[0] ?? {};
+  const ports = { clientPort, quorumPort, electionPort };
+  const fields = { serverId: ensemble.serverId, members: members.map(({ id }) => id).join(','), ...ports, ...place };
+  return ['started; clients are served when there is a leader', fields];
 }
 
 /** One line on stderr for what the user can mend; bugs go up. */
@@ -123,10 +135,11 @@ async function loadServer(): Promise<StartServer> {
   return startServer;
 }
 
-function announceReady(fd: string | undefined): void {
+/** `serving`, or `started` where only the ensemble can tell when clients are served. */
+function announceReady(fd: string | undefined, word: 'serving' | 'started'): void {
   if (fd === undefined || !/^\d+$/.test(fd)) return;
   try {
-    writeSync(Number(fd), 'serving\n');
+    writeSync(Number(fd), `${word}\n`);
     closeSync(Number(fd));
   } catch {
     // Whoever waited is gone; the server is up all the same.

@@ -8,6 +8,7 @@ import { pairToBigint, pairToHex, toHex } from '@zoots/base';
 import { type Connection, F, type Server } from '@zoots/core';
 import type { ServerConfig } from '../config/server-config.js';
 import { fullVersion } from '../version.js';
+import { ensembleConf, isLearner, isReadOnly, learnerSessions, modeOf, proposalLine } from './ensemble-words.js';
 import { directorySizeBytes, environmentLines } from './host-facts.js';
 import { monitorValues } from './monitor.js';
 import { javaDouble, type WordContext } from './word-context.js';
@@ -45,7 +46,7 @@ export class FourLetterWords {
     if (word === 'stmk') return this.#setTraceMask(argument);
     const row = WORDS.get(word);
     if (row === undefined) return '';
-    if (server.state === 'serving' || row.worksIdle) return row.text(this.#context, argument);
+    if (server.isServing || row.worksIdle) return row.text(this.#context, argument);
     if (word === 'isro') return 'null';
     return word === 'hash' ? NOT_SERVING : `${NOT_SERVING}\n`;
   }
@@ -85,19 +86,24 @@ function statisticsLines(context: WordContext): string {
     `Connections: ${connectionCount(server)}`,
     `Outstanding: ${server.outstandingRequests}`,
     `Zxid: 0x${toHex(server.tree.lastProcessedZxid)}`,
-    'Mode: standalone',
+    `Mode: ${modeOf(server)}`,
     `Node count: ${server.tree.nodeCount}`,
-    '',
+    proposalLine(server),
   ].join('\n');
 }
 
+function headLines(server: Server): string {
+  const readOnly = isReadOnly(server) ? 'READ-ONLY mode; serving only read-only clients\n' : '';
+  return `Zookeeper version: ${fullVersion}\n${readOnly}`;
+}
+
 function srvr(context: WordContext): string {
-  return `Zookeeper version: ${fullVersion}\n${statisticsLines(context)}`;
+  return `${headLines(context.server)}${statisticsLines(context)}`;
 }
 
 function stat(context: WordContext): string {
   const clients = [...context.server.connections.values()].map((connection) => `${connectionLine(connection, true)}\n`);
-  return `Zookeeper version: ${fullVersion}\nClients:\n${clients.join('')}\n${statisticsLines(context)}`;
+  return `${headLines(context.server)}Clients:\n${clients.join('')}\n${statisticsLines(context)}`;
 }
 
 // ---- cons ----
@@ -141,9 +147,8 @@ function cons(context: WordContext): string {
 
 // ---- conf, dirs ----
 
-function conf(context: WordContext): string {
-  const { config, clientPort } = context;
-  return [
+function conf({ config, clientPort, server }: WordContext): string {
+  const own = [
     `clientPort=${clientPort}`,
     'secureClientPort=-1',
     `dataDir=${config.dataDir}/version-2`,
@@ -158,6 +163,7 @@ function conf(context: WordContext): string {
     `serverId=${config.serverId}`,
     '',
   ].join('\n');
+  return config.ensemble === null ? own : own + ensembleConf(server, config.ensemble);
 }
 
 function dirs(context: WordContext): string {
@@ -180,12 +186,8 @@ function javaDate(wallMs: number): string {
 function dump(context: WordContext): string {
   const { server } = context;
   const wallOffsetMs = Date.now() - server.nowMs;
-  const buckets = server.sessions.buckets();
-  const lines = ['SessionTracker dump:', `Session Sets (${buckets.length})/(${server.sessions.count}):`];
-  for (const { expiryMs, sessions } of buckets) {
-    lines.push(`${sessions.length} expire at ${javaDate(expiryMs + wallOffsetMs)}:`);
-    for (const session of sessions) lines.push(`\t0x${pairToHex(session.high, session.low)}`);
-  }
+  const sessions = isLearner(server) ? learnerSessions(server) : sessionBuckets(server, wallOffsetMs);
+  const lines = ['SessionTracker dump:', ...sessions];
   lines.push('ephemeral nodes dump:', `Sessions with Ephemerals (${server.tree.ephemerals.sessionCount}):`);
   for (const owned of server.tree.ephemerals.owners()) {
     lines.push(`0x${pairToHex(owned.high, owned.low)}:`);
@@ -193,6 +195,17 @@ function dump(context: WordContext): string {
   }
   lines.push('Connections dump:', ...connectionBuckets(server, wallOffsetMs), '');
   return lines.join('\n');
+}
+
+/** Sessions by the time at which they expire if their clients stay silent. */
+function sessionBuckets(server: Server, wallOffsetMs: number): string[] {
+  const buckets = server.sessions.buckets();
+  const lines = [`Session Sets (${buckets.length})/(${server.sessions.count}):`];
+  for (const { expiryMs, sessions } of buckets) {
+    lines.push(`${sessions.length} expire at ${javaDate(expiryMs + wallOffsetMs)}:`);
+    for (const session of sessions) lines.push(`\t0x${pairToHex(session.high, session.low)}`);
+  }
+  return lines;
 }
 
 /** Connections by the time at which they are closed if they stay silent. */
@@ -300,7 +313,7 @@ const WORDS: ReadonlyMap<string, WordRow> = new Map<string, WordRow>([
   ['dump', { worksIdle: false, text: dump }],
   ['envi', { worksIdle: true, text: envi }],
   ['hash', { worksIdle: false, text: hash }],
-  ['isro', { worksIdle: false, text: () => 'rw' }],
+  ['isro', { worksIdle: false, text: ({ server }) => (isReadOnly(server) ? 'ro' : 'rw') }],
   ['mntr', { worksIdle: false, text: mntr }],
   ['ruok', { worksIdle: true, text: () => 'imok' }],
   ['srst', { worksIdle: false, text: srst }],

@@ -3,6 +3,7 @@
  * event loop and is left out rather than shown as zero.
  */
 import { fullVersion } from '../version.js';
+import { ensembleValues, modeOf, stateValues } from './ensemble-words.js';
 import { fileDescriptors } from './host-facts.js';
 import { javaDouble, type WordContext } from './word-context.js';
 
@@ -13,7 +14,8 @@ export function monitorValues(context: WordContext): (readonly [string, string])
   const descriptors = fileDescriptors();
   const values: (readonly [string, string | number])[] = [
     ['version', fullVersion],
-    ['server_state', 'standalone'],
+    ['server_state', modeOf(server)],
+    ...stateValues(context),
     ['avg_latency', javaDouble(meanMs)],
     ['min_latency', Math.max(statistics.minLatencyMs, 0)],
     ['max_latency', statistics.maxLatencyMs],
@@ -43,6 +45,7 @@ export function monitorValues(context: WordContext): (readonly [string, string])
     ['connection_drop_probability', javaDouble(server.dropProbability)],
     ...summary('fsynctime', statistics.totalSyncMs, statistics.syncCount, statistics.minSyncMs, statistics.maxSyncMs),
     ['snapshot_error_count', server.snapshotter.failedCount],
+    ...ensembleValues(context),
   ];
   return values.map(([key, value]) => [key, String(value)]);
 }

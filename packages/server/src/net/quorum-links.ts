@@ -47,8 +47,8 @@ export class QuorumLinks {
   readonly #logger: Logger;
   #inputs: PeerInputs | null = null;
   readonly #links = new Map<PeerStream, Link>();
-  /** Members that could not be dialled last time: told once. */
-  readonly #unreachable = new Set<number>();
+  /** By member: how often in a row it could not be dialled. */
+  readonly #failures = new Map<number, number>();
   #net: NetServer | null = null;
   #bindTimer: NodeJS.Timeout | null = null;
   #isBindFailureTold = false;
@@ -140,15 +140,17 @@ export class QuorumLinks {
     socket.once('connect', () => {
       socket.setTimeout(0);
       socket.removeListener('error', onFailed);
-      this.#unreachable.delete(serverId);
+      this.#failures.delete(serverId);
       this.#inputs?.onConnected(stream);
     });
     this.#adopt(stream, socket);
   }
 
+  /** Told once, and not the first time: a learner often knows who leads before the leader does, and dials too early. */
   #tellUnreachable(serverId: number, { host, port }: QuorumPlace, error: Error): void {
-    if (this.#isClosed || this.#unreachable.has(serverId)) return;
-    this.#unreachable.add(serverId);
+    const failures = (this.#failures.get(serverId) ?? 0) + 1;
+    this.#failures.set(serverId, failures);
+    if (this.#isClosed || failures !== 2) return;
     this.#logger.log(
       logLevels.warn,
       `Cannot open channel to the leader ${serverId} at quorum address ${host}:${port}`,

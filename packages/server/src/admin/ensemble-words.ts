@@ -1,0 +1,131 @@
+/** What four letter words tell of a member of an ensemble: its mode, its part of `conf`, its values of `mntr`, its sessions. */
+import { pairToHex } from '@zoots/base';
+import type { Role, Server } from '@zoots/core';
+import { type EnsembleMember, formatEnsemble } from '@zoots/protocol';
+import type { EnsembleConfig } from '../config/server-config.js';
+import { javaDouble, type WordContext } from './word-context.js';
+
+/** `Mode:` of srvr, `server_state` of mntr; the last two are shown by nobody who serves. */
+const modes: Readonly<Record<Role, string>> = {
+  standalone: 'standalone',
+  leading: 'leader',
+  following: 'follower',
+  observing: 'observer',
+  'read-only': 'read-only',
+  looking: 'looking',
+};
+
+export function modeOf(server: Server): string {
+  return modes[server.role];
+}
+
+export function isReadOnly(server: Server): boolean {
+  return server.role === 'read-only';
+}
+
+/** Followers and observers: their leader judges sessions. */
+export function isLearner(server: Server): boolean {
+  const { role } = server;
+  return role === 'following' || role === 'observing';
+}
+
+// ---- conf ----
+
+/** The lines of conf behind those of a stand-alone server. A read-only server does not say who else there is. */
+export function ensembleConf(server: Server, ensemble: EnsembleConfig): string {
+  const { configuration, serverId } = ensemble;
+  const own = configuration.members.find(({ id }) => id === serverId) as EnsembleMember;
+  const portsOf = (port: 'electionPort' | 'quorumPort'): string =>
+    own.addresses.map((address) => address[port]).join('|');
+  const lines = [
+    `initLimit=${ensemble.initLimit}`,
+    `syncLimit=${ensemble.syncLimit}`,
+    'electionAlg=3',
+    `electionPort=${portsOf('electionPort')}`,
+    `quorumPort=${portsOf('quorumPort')}`,
+    `peerType=${own.role === 'observer' ? 1 : 0}`,
+  ];
+  if (isReadOnly(server)) return `${lines.join('\n')}\n`;
+  return `${[...lines, 'membership: ', formatEnsemble(configuration)].join('\n')}`;
+}
+
+// ---- mntr ----
+
+type Value = readonly [string, string | number];
+
+/** Directly behind server_state. Beyond Apache's keys: who leads, in which epoch, and why this server is what it is. */
+export function stateValues({ server }: WordContext): Value[] {
+  const { peer } = server;
+  if (peer === null || isReadOnly(server)) return [];
+  const { role, leader, epoch, why } = peer.status;
+  return [
+    // Whoever answers has been synchronised.
+    ['peer_state', `${role} - broadcast`],
+    ...(leader === null ? [] : ([['leader_id', leader]] as const)),
+    ['epoch', epoch],
+    ['role_reason', why],
+  ];
+}
+
+export function ensembleValues(context: WordContext): Value[] {
+  const { server, config } = context;
+  const { peer } = server;
+  if (peer === null || config.ensemble === null) return [];
+  const participants = config.ensemble.configuration.members.filter(({ role }) => role === 'participant');
+  const values: Value[] = [['quorum_size', participants.length], ...electionValues(server)];
+  if (peer.status.role !== 'leading') return values;
+  const voters = new Set(participants.map(({ id }) => id));
+  const synced = peer.learners.filter(({ isSynced }) => isSynced);
+  const followers = peer.learners.filter(({ isObserver }) => !isObserver);
+  const syncedFollowers = synced.filter(({ isObserver }) => !isObserver);
+  const { proposalSizes, leadingSinceMs } = peer.statistics;
+  return [
+    ...values,
+    ['learners', peer.learners.length],
+    ['followers', followers.length],
+    ['synced_followers', syncedFollowers.length],
+    ['synced_non_voting_followers', syncedFollowers.filter(({ serverId }) => !voters.has(serverId)).length],
+    ['synced_observers', synced.length - syncedFollowers.length],
+    ['pending_syncs', peer.pendingSyncCount],
+    ['leader_uptime', Math.max(server.nowMs - leadingSinceMs, 0)],
+    ['last_proposal_size', proposalSizes.last],
+    ['max_proposal_size', proposalSizes.max],
+    ['min_proposal_size', proposalSizes.min],
+  ];
+}
+
+function electionValues(server: Server): Value[] {
+  const elections = server.peer?.statistics.elections;
+  if (elections === undefined) return [];
+  const { count, sum, min, max } = elections;
+  return [
+    ['avg_election_time', javaDouble(count === 0 ? 0 : sum / count)],
+    ['min_election_time', Math.max(min, 0)],
+    ['max_election_time', Math.max(max, 0)],
+    ['cnt_election_time', count],
+    ['sum_election_time', sum],
+  ];
+}
+
+// ---- dump ----
+
+/** A learner knows sessions and not when they end. */
+export function learnerSessions(server: Server): string[] {
+  const lines: { readonly id: string; readonly line: string }[] = [];
+  for (const { high, low, timeoutMs } of server.sessions.all()) {
+    const id = pairToHex(high, low);
+    lines.push({ id: id.padStart(16, '0'), line: `0x${id}\t${timeoutMs}ms` });
+  }
+  lines.sort((left, right) => (left.id < right.id ? -1 : 1));
+  return [`Global Sessions(${lines.length}):`, ...lines.map(({ line }) => line)];
+}
+
+// ---- srvr ----
+
+/** The leader's last line. */
+export function proposalLine(server: Server): string {
+  const { peer } = server;
+  if (peer === null || peer.status.role !== 'leading') return '';
+  const { last, min, max } = peer.statistics.proposalSizes;
+  return `Proposal sizes last/min/max: ${last}/${min}/${max}\n`;
+}
