@@ -229,6 +229,7 @@ export class Learner {
         }),
       () => {
         this.stage = 'waiting';
+        this.#host.onAcknowledged(makeZxid(this.#epoch, 0));
         this.#stream.send(PACKET.ack, makeZxid(this.#epoch, 0));
       },
     );
