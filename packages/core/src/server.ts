@@ -14,25 +14,26 @@
  * sends what the connections in {@link Server.takeDirty} have. See server/turn.ts for the order and its reasons.
  */
 import { ByteReader, type ByteWriter, logLevels, pairToHex } from '@zoots/base';
-import { type ConnectRequest, formatZxid, makeZxid, OP, type OpRow, opRow, type TxnHeader } from '@zoots/protocol';
+import { type ConnectRequest, formatZxid, OP, type OpRow, opRow } from '@zoots/protocol';
 import type { DiskError, LogBatch } from '@zoots/storage';
 import { Database } from './database.js';
 import { Expiry } from './expiry.js';
 import { FRAMES_PER_TURN_MAX, SNAPSHOT_POLL_MS } from './limits.js';
+import { Membership } from './membership.js';
 import type { CoreConfig, Ports } from './ports.js';
 import { AclChecker } from './request/acl-check.js';
 import { Applier } from './request/apply.js';
 import { Authenticator } from './request/auth.js';
-import { Committer, type InFlight, NOBODY_WAITS } from './request/commit.js';
+import { Committer, type InFlight } from './request/commit.js';
 import { FlowControl } from './request/flow-control.js';
-import { Forwarder, type PendingSync } from './request/forwarder.js';
+import type { PendingSync } from './request/forwarder.js';
 import { Intake } from './request/intake.js';
 import { Overlay } from './request/outstanding.js';
+import { Parking } from './request/parking.js';
 import { Preparer } from './request/prepare.js';
-import { create2PartsOf } from './request/prepare-multi.js';
 import { writeNotification } from './request/reply.js';
 import { Submission } from './request/submission.js';
-import { type Connection, type ParkedRequest, WriterPool } from './session/connection.js';
+import { type Connection, WriterPool } from './session/connection.js';
 import { ConnectionRegistry } from './session/connection-registry.js';
 import { Handshake } from './session/handshake.js';
 import { type Session, SessionTable } from './session/session-table.js';
@@ -41,9 +42,7 @@ import { Statistics } from './statistics.js';
 import { Tree } from './tree/tree.js';
 import { WatchTable } from './watch/watch-table.js';
 import { CommittedLog } from './zab/committed-log.js';
-import { Peer, type Role } from './zab/peer.js';
-import type { PeerStream } from './zab/peer-stream.js';
-import type { EnsembleRules } from './zab/quorum-net.js';
+import type { Peer, Role } from './zab/peer.js';
 
 /**
  * - `starting`: recovery and, on an empty disk, the first snapshot. Connections are refused.
@@ -83,15 +82,10 @@ export class Server {
   readonly #database: Database;
   readonly #registry: ConnectionRegistry;
   readonly #flow: FlowControl;
+  readonly #parking: Parking;
   readonly #handshake: Handshake;
   readonly #submission: Submission;
-  readonly #forwarder: Forwarder;
-  /** The ensemble's side of this server; null if it stands alone. */
-  readonly peer: Peer | null;
-  /** On a learner: sessions heard of since the leader was told last. */
-  readonly #touched = new Set<Session>();
-  /** Requests of clients are ordered elsewhere. */
-  #isLearner = false;
+  readonly #membership: Membership;
   readonly #pool = new WriterPool();
   #flushStartedMs = 0;
   /** For headers and reads; every chunk's DataView is made once. */
@@ -129,11 +123,14 @@ export class Server {
     this.#applier = new Applier(this.tree, this.sessions, this.watches);
     this.#applier.onTouched = (id) => this.#overlay.release(id, this.#applier.header.zxid);
     this.#applier.onDigestMismatch = (zxid) => this.#onDigestMismatch(zxid);
-    this.#committer = new Committer(this.tree, this.#applier, this);
+    this.#committer = new Committer(this.tree, this.sessions, this.#applier, this);
     this.#authenticator = new Authenticator(config, ports.hashes);
     this.#intake = new Intake(this, this, this.#authenticator);
     this.#registry = new ConnectionRegistry(config, this.statistics, ports.logger);
     this.#flow = new FlowControl(config);
+    this.#parking = new Parking(this.#flow, (connection, frame, receivedMs) =>
+      this.#intake.serve(connection, frame, 0, frame.length, receivedMs),
+    );
     this.#handshake = new Handshake(config, this.sessions, this.statistics, ports.logger, ports.prng, this);
     this.#expiry = new Expiry(config, this.tree, this.sessions, this);
     const rules = config.ensemble ?? null;
@@ -148,29 +145,26 @@ export class Server {
       onFailed: (error) => this.#onDiskFailed(error),
       openTurn: () => this.openTurn(),
     });
-    const { window } = this.#committer;
-    this.#submission = new Submission(this.#preparer, this.#database, window, this.#flow, this.sessions, this);
-    this.#forwarder = new Forwarder(this.#applier, this.sessions, this.#flow, this);
-    this.peer = this.#newPeer(rules, committedLog);
+    this.#submission = new Submission(this.#preparer, this.#database, this.#committer.window, this.#flow, this);
+    const { tree, sessions } = this;
+    this.#membership = new Membership(
+      {
+        ...{ config, ports, tree, sessions, committedLog },
+        database: this.#database,
+        applier: this.#applier,
+        committer: this.#committer,
+        submission: this.#submission,
+        ...{ overlay: this.#overlay, flow: this.#flow },
+        handshake: this.#handshake,
+        expiry: this.#expiry,
+      },
+      this,
+    );
   }
 
-  #newPeer(rules: EnsembleRules | null, committedLog: CommittedLog | null): Peer | null {
-    const net = this.#ports.quorumNet ?? null;
-    if (rules === null || committedLog === null || net === null) return null;
-    return new Peer({
-      config: this.config,
-      rules,
-      ports: this.#ports,
-      net,
-      tree: this.tree,
-      sessions: this.sessions,
-      database: this.#database,
-      committedLog,
-      applier: this.#applier,
-      submission: this.#submission,
-      touched: this.#touched,
-      host: this,
-    });
+  /** The ensemble's side of this server; null if it stands alone. */
+  get peer(): Peer | null {
+    return this.#membership.peer;
   }
 
   get role(): Role {
@@ -194,18 +188,17 @@ export class Server {
       this.#overlay.reset();
       this.#submission.preparedZxid = Math.max(this.tree.lastProcessedZxid, 0);
       if (problem !== null) this.state = 'failed';
-      else if (this.peer === null) this.#serve();
+      else if (this.peer === null) this.serve();
       else {
         this.state = 'looking';
-        this.#committer.source = NOBODY_WAITS;
-        this.peer.start(done);
+        this.#membership.start(done);
         return;
       }
       done(problem);
     });
   }
 
-  #serve(): void {
+  serve(): void {
     this.openTurn();
     this.state = 'serving';
     // Not before: the first snapshot may have taken longer than a session's timeout.
@@ -233,67 +226,16 @@ export class Server {
 
   #onDiskFailed(error: DiskError): void {
     this.openTurn();
-    this.#fail(`the transaction log cannot be written: ${error.message}`, EXIT_DATA);
+    this.fail(`the transaction log cannot be written: ${error.message}`, EXIT_DATA);
   }
 
-  // ---- roles ----
-
-  serveAsLeader(epoch: number): void {
-    const zxid = makeZxid(epoch, 0);
-    this.tree.lastProcessedZxid = zxid;
-    this.#submission.preparedZxid = zxid;
-    this.#submission.proposer = this;
-    this.#committer.source = this.#committer.window;
-    this.#isLearner = false;
-    this.#expiry.isJudging = true;
-    this.#serve();
-  }
-
-  serveAsLearner(stream: PeerStream): void {
-    this.#committer.source = this.#forwarder;
-    this.#forwarder.stream = stream;
-    this.#isLearner = true;
-    this.#expiry.isJudging = false;
-    this.#serve();
-  }
-
-  withdraw(): void {
+  stopServing(): void {
     if (this.state === 'serving') this.state = 'looking';
     for (const connection of [...this.#registry.open.values()]) this.close(connection);
-    this.#submission.proposer = null;
-    this.#committer.source = NOBODY_WAITS;
-    this.#committer.window.clear();
-    this.#forwarder.drop();
-    this.#handshake.forgetAsked();
-    this.#flow.reset();
     this.#backlog = [];
-    this.#overlay.reset();
-    this.#isLearner = false;
-  }
-
-  onWithdrawn(): void {
-    this.sessions.dropInFlight();
-    this.#overlay.reset();
-  }
-
-  onPrepared(zxid: number, { writer, entryStart, entryEnd }: LogBatch): void {
-    this.peer?.onProposed(zxid, writer.bytes, entryStart, entryEnd);
-  }
-
-  onSpent(): void {
-    this.peer?.resign('the epoch has no zxids left');
-  }
-
-  commitUpTo(zxid: number): void {
-    this.#applier.nowMs = this.nowMs;
-    this.#database.pipeline.commitUpTo(zxid);
   }
 
   fail(reason: string, exitCode: number): void {
-    this.#fail(reason, exitCode);
-  }
-
-  #fail(reason: string, exitCode: number): void {
     if (this.state === 'failed') return;
     this.state = 'failed';
     this.#ports.logger.log(logLevels.error, 'server failed', { reason });
@@ -339,7 +281,7 @@ export class Server {
     this.#backlog = [];
     for (const connection of backlog) {
       connection.isBacklogged = false;
-      this.#process(connection);
+      this.process(connection);
     }
   }
 
@@ -414,10 +356,10 @@ export class Server {
     this.statistics.bytesReceived += end - start;
     connection.chunkMs = this.nowMs;
     connection.frames.push(bytes, start, end);
-    this.#process(connection);
+    this.process(connection);
   }
 
-  #process(connection: Connection): void {
+  process(connection: Connection): void {
     const framesMax = this.config.framesPerTurnMax ?? FRAMES_PER_TURN_MAX;
     if (!this.#intake.process(connection, framesMax) || connection.isBacklogged) return;
     connection.isBacklogged = true;
@@ -448,16 +390,8 @@ export class Server {
     this.#expiry.onSettled(connection);
     this.#flow.forget(connection);
     this.watches.removeConnection(connection);
-    this.#dropParked(connection);
+    this.#parking.drop(connection);
     if (connection.session?.connection === connection) connection.session.connection = null;
-  }
-
-  #dropParked(connection: Connection): void {
-    for (let i = connection.parkedStart; i < connection.parked.length; i++) {
-      this.#flow.leave((connection.parked[i] as ParkedRequest).frame.length);
-    }
-    connection.parked.length = 0;
-    connection.parkedStart = 0;
   }
 
   // ---- flow control ----
@@ -466,10 +400,8 @@ export class Server {
     return this.config.juteMaxBytes;
   }
 
-  /** Has the session a write in flight that this request must wait for? */
   mustWait(connection: Connection): boolean {
-    const session = connection.session;
-    return session !== null && session.writesSettled < session.writesSubmitted;
+    return this.#parking.mustWait(connection);
   }
 
   get outstandingRequests(): number {
@@ -488,7 +420,7 @@ export class Server {
     for (const connection of this.#flow.takeResumable()) {
       const packetsBefore = connection.packetsReceived;
       this.#markDirty(connection);
-      this.#process(connection);
+      this.process(connection);
       if (connection.packetsReceived !== packetsBefore) served.push(connection);
     }
     // Who had a turn waits behind those that had none: the first in line would otherwise take every place for ever.
@@ -496,9 +428,7 @@ export class Server {
   }
 
   isThrottled(connection: Connection, row: OpRow): boolean {
-    const waitMaxMs = this.config.throttle.throttledOpWaitTimeMs;
-    if (waitMaxMs <= 0 || row.code === OP.ping || row.code === OP.closeSession) return false;
-    return this.nowMs - connection.chunkMs > waitMaxMs;
+    return this.#flow.isThrottled(connection, row.code, this.nowMs);
   }
 
   // ---- requests ----
@@ -518,29 +448,22 @@ export class Server {
   }
 
   submitCreateSession(connection: Connection, session: Session): void {
-    if (this.#isLearner) this.#forwarder.createSession(connection, session);
-    else this.#submission.createSession(connection, session);
+    this.#membership.createSession(connection, session);
   }
 
   get askLeader(): ((session: Session, timeoutMs: number) => void) | null {
-    return this.#isLearner ? (session, timeoutMs) => this.peer?.askToRevalidate(session, timeoutMs) : null;
+    return this.#membership.askLeader;
   }
 
   onResumed(session: Session): void {
-    if (this.#isLearner) this.#touched.add(session);
-    else this.#submission.own(session);
-  }
-
-  onRevalidated(high: number, low: number, isValid: boolean): void {
-    const connection = this.#handshake.onRevalidated(high, low, isValid);
-    if (connection !== null) this.#process(connection);
+    this.#membership.onResumed(session);
   }
 
   touch(connection: Connection): boolean {
     this.statistics.packetsReceived++;
     const session = connection.session;
     if (session === null || !this.sessions.touch(session, this.nowMs)) return false;
-    if (this.#isLearner) this.#touched.add(session);
+    this.#membership.onTouched(session);
     return true;
   }
 
@@ -551,11 +474,7 @@ export class Server {
       return;
     }
     if (op === OP.closeSession) this.sessions.markClosing(connection.session as Session);
-    if (!this.#isLearner) this.#submission.clientWrite(connection, op, xid, bytes, start, end);
-    else {
-      const create2Parts = op === OP.multi ? create2PartsOf(this.reader.reset(bytes, start, end)) : null;
-      this.#forwarder.forward(connection, op, xid, bytes, start, end, create2Parts);
-    }
+    this.#membership.write(connection, op, xid, bytes, start, end);
   }
 
   /** In an ensemble a leader says when it has everything that was before the sync. */
@@ -566,20 +485,13 @@ export class Server {
     session.writesSubmitted++;
     connection.pendingWrites++;
     this.#flow.enter(frame.length);
-    const sync = { connection, session, frame, receivedMs: this.nowMs };
-    if (this.#isLearner) this.#forwarder.sync(sync, xid);
-    else this.peer.sync(() => this.#onSyncDone(sync));
+    this.#membership.sync({ connection, session, frame, receivedMs: this.nowMs }, xid);
     return true;
   }
 
-  onSynced(): void {
-    const sync = this.#forwarder.syncs.shift();
-    if (sync !== undefined) this.#onSyncDone(sync);
-  }
-
-  #onSyncDone({ connection, session, frame, receivedMs }: PendingSync): void {
+  onSyncDone({ connection, session, frame, receivedMs }: PendingSync): void {
     if (connection.state === 'open') this.#intake.serve(connection, frame, 0, frame.length, receivedMs);
-    this.#settle(connection, session, frame.length);
+    this.#parking.settle(connection, session, frame.length);
   }
 
   submitCloseSession(session: Session): void {
@@ -595,29 +507,8 @@ export class Server {
     this.#submission.ownWrite(op, bytes, start, end);
   }
 
-  /** Keeps a copy of the frame until the session's latest write is applied. */
   park(connection: Connection, bytes: Uint8Array, start: number, end: number): void {
-    this.#flow.enter(end - start);
-    connection.parked.push({
-      frame: bytes.slice(start, end),
-      afterWrites: (connection.session as Session).writesSubmitted,
-      receivedMs: this.nowMs,
-    });
-  }
-
-  #serveParked(connection: Connection, settledCount: number): void {
-    const { parked } = connection;
-    while (connection.parkedStart < parked.length) {
-      const request = parked[connection.parkedStart] as ParkedRequest;
-      if (request.afterWrites > settledCount) return;
-      connection.parkedStart++;
-      this.#flow.leave(request.frame.length);
-      if (connection.state === 'open') {
-        this.#intake.serve(connection, request.frame, 0, request.frame.length, request.receivedMs);
-      }
-    }
-    parked.length = 0;
-    connection.parkedStart = 0;
+    this.#parking.park(connection, bytes, start, end, this.nowMs);
   }
 
   lastZxid(): number {
@@ -642,10 +533,8 @@ export class Server {
     this.openTurn();
     if (this.state === 'failed') return;
     this.#noteSync(this.nowMs - this.#flushStartedMs);
-    this.#applier.nowMs = this.nowMs;
     this.#database.pipeline.onDurable(batch);
-    if (this.peer === null) this.#database.pipeline.commitUpTo(batch.lastZxid);
-    else this.peer.onDurable(batch.lastZxid);
+    this.#membership.onDurable(batch.lastZxid);
     this.#finishStop();
   }
 
@@ -663,12 +552,8 @@ export class Server {
     this.peer?.observer?.onApplied?.(zxid);
   }
 
-  sessionClosedBy({ type, sessionHigh, sessionLow }: TxnHeader): Session | null {
-    return type === OP.closeSession ? (this.sessions.get(sessionHigh, sessionLow) ?? null) : null;
-  }
-
   onUndecodable(zxid: number, problem: string): void {
-    this.#fail(`txn ${formatZxid(zxid)} cannot be applied: ${problem}`, EXIT_UNEXPECTED);
+    this.fail(`txn ${formatZxid(zxid)} cannot be applied: ${problem}`, EXIT_UNEXPECTED);
   }
 
   onSessionCreated(entry: InFlight): void {
@@ -681,7 +566,7 @@ export class Server {
     if (connection.state !== 'opening') return;
     this.#handshake.onCreated(connection, entry.session as Session);
     this.statistics.onAnswered(connection, 'SESS', 0, entry.zxid, this.nowMs, entry.receivedMs);
-    this.#process(connection);
+    this.process(connection);
   }
 
   onAnswered(entry: InFlight, connection: Connection): void {
@@ -690,17 +575,7 @@ export class Server {
   }
 
   onSettled(entry: InFlight): void {
-    this.#settle(entry.connection, entry.session, entry.frameBytes);
-  }
-
-  #settle(connection: Connection | null, session: Session | null, frameBytes: number): void {
-    this.#flow.leave(frameBytes);
-    if (connection !== null) connection.pendingWrites--;
-    // The session may have moved to another connection meanwhile: what waits there waits for this write, too.
-    if (session === null) return;
-    const settledCount = ++session.writesSettled;
-    const waiting = session.connection;
-    if (waiting !== null) this.#serveParked(waiting, settledCount);
+    this.#parking.settle(entry.connection, entry.session, entry.frameBytes);
   }
 
   onSessionClosed(session: Session | null): void {
@@ -711,8 +586,8 @@ export class Server {
   get queueSizes(): Readonly<Record<string, number>> {
     return {
       window: this.#committer.window.length,
-      forwarded: this.#forwarder.pendingCount,
-      syncs: this.#forwarder.syncs.length + (this.peer?.pendingSyncCount ?? 0),
+      forwarded: this.#membership.forwardedCount,
+      syncs: this.#membership.syncCount,
       overlay: this.#overlay.size,
       inFlight: this.#flow.count,
       inFlightBytes: this.#flow.bytes,

@@ -8,7 +8,7 @@
 import { ByteWriter } from '@zoots/base';
 import { ERROR, OP, type TxnHeader } from '@zoots/protocol';
 import type { Connection } from '../session/connection.js';
-import type { Session } from '../session/session-table.js';
+import type { Session, SessionTable } from '../session/session-table.js';
 import type { Tree } from '../tree/tree.js';
 import { NONE } from '../tree/znode-store.js';
 import type { Applier, PartResult } from './apply.js';
@@ -81,8 +81,6 @@ export interface CommitHost {
   onSettled(entry: InFlight): void;
   onCommitted(zxid: number): void;
   onUndecodable(zxid: number, problem: string): void;
-  /** The session that a txn is about to close, if it is known. */
-  sessionClosedBy(header: TxnHeader): Session | null;
 }
 
 export class Committer {
@@ -90,6 +88,7 @@ export class Committer {
   /** Who orders the writes knows them in order; a learner looks up whose they are. */
   source: InFlightSource = this.window;
   readonly #tree: Tree;
+  readonly #sessions: SessionTable;
   readonly #applier: Applier;
   readonly #host: CommitHost;
   readonly #multiResults = new ByteWriter(1024);
@@ -97,8 +96,9 @@ export class Committer {
   #create2Parts: ReadonlySet<number> | null = null;
   #partIndex = 0;
 
-  constructor(tree: Tree, applier: Applier, host: CommitHost) {
+  constructor(tree: Tree, sessions: SessionTable, applier: Applier, host: CommitHost) {
     this.#tree = tree;
+    this.#sessions = sessions;
     this.#applier = applier;
     this.#host = host;
   }
@@ -123,7 +123,7 @@ export class Committer {
       this.#host.onUndecodable(entry.zxid, problem);
       return false;
     }
-    this.#host.onCommitted(entry.zxid);
+    this.#host.onCommitted(this.#applier.header.zxid);
     if (entry.op === OP.createSession) this.#host.onSessionCreated(entry);
     else this.#answer(entry, connection, bytes);
     return true;
@@ -131,7 +131,7 @@ export class Committer {
 
   #commitForeign(bytes: Uint8Array, start: number, end: number): boolean {
     const applier = this.#applier;
-    const closed = applier.peek(bytes, start, end) ? this.#host.sessionClosedBy(applier.header) : null;
+    const closed = applier.peek(bytes, start, end) ? this.#sessionClosedBy(applier.header) : null;
     const problem = applier.apply(bytes, start, end, null);
     if (problem !== null) {
       this.#host.onUndecodable(applier.header.zxid, problem);
@@ -140,6 +140,10 @@ export class Committer {
     this.#host.onCommitted(applier.header.zxid);
     if (closed !== null) this.#host.onSessionClosed(closed);
     return true;
+  }
+
+  #sessionClosedBy({ type, sessionHigh, sessionLow }: TxnHeader): Session | null {
+    return type === OP.closeSession ? (this.#sessions.get(sessionHigh, sessionLow) ?? null) : null;
   }
 
   #answer(entry: InFlight, connection: Connection | null, bytes: Uint8Array): void {

@@ -4,6 +4,7 @@
  * In flight is what was prepared and not yet applied, and what is parked behind it. A connection that must wait is paused:
  * its frames stay unread until {@link FlowControl.takeResumable} lets it go on.
  */
+import { OP } from '@zoots/protocol';
 import { OUT_BYTES_MAX, REQUEST_BYTES_IN_FLIGHT_MAX, REQUESTS_PER_CONNECTION_MAX } from '../limits.js';
 import type { CoreConfig } from '../ports.js';
 import type { Connection } from '../session/connection.js';
@@ -44,6 +45,12 @@ export class FlowControl {
   /** Large requests in flight have a bound of their own (off by default); beyond it the connection is closed. */
   admits(byteCount: number): boolean {
     return !this.#isLarge(byteCount) || this.#largeBytes + byteCount <= this.#config.largeRequest.bytesMax;
+  }
+
+  /** The request waited so long that it is answered THROTTLEDOP. */
+  isThrottled(connection: Connection, op: number, nowMs: number): boolean {
+    const waitMaxMs = this.#config.throttle.throttledOpWaitTimeMs;
+    return waitMaxMs > 0 && op !== OP.ping && op !== OP.closeSession && nowMs - connection.chunkMs > waitMaxMs;
   }
 
   /** Pauses the connection if its next frame must wait; true if it did. */

@@ -1,7 +1,7 @@
 /**
  * Preparing a multi: all or nothing over the single ops, and the shape of its request.
  */
-import type { ByteReader } from '@zoots/base';
+import { ByteReader } from '@zoots/base';
 import { ERROR, isTtlMode, OP } from '@zoots/protocol';
 import type { Preparer } from './prepare.js';
 import { ENTRY_OVERHEAD_BYTES, FLAGS_MAX, skipAcls } from './prepare-checks.js';
@@ -103,7 +103,8 @@ export function scanMulti(reader: ByteReader): number {
 }
 
 /** Which parts of a multi's request ask for create2, by their place; null: none, or it cannot be decoded. */
-export function create2PartsOf(reader: ByteReader): ReadonlySet<number> | null {
+export function create2PartsOf(bytes: Uint8Array, start: number, end: number): ReadonlySet<number> | null {
+  const reader = new ByteReader().reset(bytes, start, end);
   const parts = new Set<number>();
   for (let i = 0; ; i++) {
     const type = reader.int32();

@@ -58,15 +58,14 @@ export class Submission {
     database: LogHolder,
     window: Window,
     flow: FlowControl,
-    sessions: SessionTable,
-    time: TurnTime,
+    host: TurnTime & { readonly sessions: SessionTable },
   ) {
-    this.#sessions = sessions;
+    this.#sessions = host.sessions;
     this.#preparer = preparer;
     this.#database = database;
     this.#window = window;
     this.#flow = flow;
-    this.#time = time;
+    this.#time = host;
   }
 
   /** A client's request; its body is `bytes` from `start` to `end`. */
