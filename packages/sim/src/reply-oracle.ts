@@ -45,6 +45,8 @@ export abstract class ReplyOracle {
   protected abstract floorOf(request: Request): number;
   protected abstract onSessionCreated(high: number, low: number, timeoutMs: number): void;
   protected abstract onSessionClosed(high: number, low: number, isExpired: boolean): void;
+  /** An answer of this zxid came for the request. */
+  protected onAnswered(_request: Request, _zxid: number): void {}
   /** A session that is known was refused to its client. */
   abstract onSessionRefused(high: number, low: number): void;
   /** A connection that opens now need not account for events up to here. */
@@ -175,6 +177,7 @@ export abstract class ReplyOracle {
       );
     }
     view.onReply(zxid);
+    this.onAnswered(request, zxid);
     if (code === ERROR.throttledOp && this.#mayThrottle(request)) {
       this.#takeSent(high, low, request.xid);
       return zxid;

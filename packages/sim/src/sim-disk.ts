@@ -37,6 +37,19 @@ export interface DiskManner {
   acksBeforeSync: boolean;
 }
 
+export type DiskOperation =
+  | 'list'
+  | 'mkdir'
+  | 'open'
+  | 'remove'
+  | 'rename'
+  | 'syncdir'
+  | 'read'
+  | 'truncate'
+  | 'close'
+  | 'write'
+  | 'sync';
+
 /** Told of every write when it is asked for. */
 export interface DiskWatcher {
   onWrite(path: string, position: number, bytes: Uint8Array, start: number, end: number): void;
@@ -53,9 +66,11 @@ interface PendingWrite {
 }
 
 export class SimDisk implements Disk {
-  readonly image = new DiskImage();
+  image = new DiskImage();
   readonly manner: DiskManner;
   watcher: DiskWatcher | null = null;
+  /** For scenarios: told of every operation before it is carried out; a crash from within ends it there. */
+  onOperation: (name: DiskOperation, path: string) => void = () => {};
   /** Faults that really happened, for the budget. */
   errorCount = 0;
   syncCount = 0;
@@ -97,6 +112,13 @@ export class SimDisk implements Disk {
     return Math.max(start, start + pageStart - position);
   }
 
+  /** The disk is replaced by an empty one, with the directories. */
+  wipe(): void {
+    this.#generation++;
+    this.#pendingWrites.clear();
+    this.image = new DiskImage();
+  }
+
   powerCut(isTorn: boolean): void {
     this.#generation++;
     this.#pendingWrites.clear();
@@ -115,13 +137,20 @@ export class SimDisk implements Disk {
     });
   }
 
+  #isInterrupted(name: DiskOperation, path: string): boolean {
+    const generation = this.#generation;
+    this.onOperation(name, path);
+    return generation !== this.#generation;
+  }
+
   #opUs(): number {
     return this.#prng.between(this.manner.opMinUs, this.manner.opMaxUs);
   }
 
   /** Carries out a short operation after a while; `run` gets the error that struck it, if any. */
-  #submit(name: string, path: string, errorChance: number, run: (error: DiskError | null) => void): void {
+  #submit(name: DiskOperation, path: string, errorChance: number, run: (error: DiskError | null) => void): void {
     this.#after(this.#opUs(), () => {
+      if (this.#isInterrupted(name, path)) return;
       this.#trace.text(NOTE.disk, name);
       const error = errorChance > 0 && this.#prng.chance(errorChance) ? this.#fault('io', name, path) : null;
       if (error !== null) this.#trace.line(`disk: ${error.message}`);
@@ -217,6 +246,7 @@ export class SimDisk implements Disk {
     this.watcher?.onWrite(path, position, bytes, start, end);
     this.#pendingWrites.add(write);
     this.#after(this.#opUs(), () => {
+      if (this.#isInterrupted('write', path)) return;
       this.#pendingWrites.delete(write);
       this.#trace.bytes(NOTE.disk, bytes, start, end);
       const error = this.#writeError(path);
@@ -249,6 +279,7 @@ export class SimDisk implements Disk {
   }
 
   #endSync(path: string, inode: Inode, capture: SyncCapture, fails: boolean, done: Done): void {
+    if (this.#isInterrupted('sync', path)) return;
     this.syncCount++;
     this.#trace.note(NOTE.disk, inode.number, capture.sectors.length);
     if (fails) {

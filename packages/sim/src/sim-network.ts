@@ -50,6 +50,8 @@ export class Pipe {
   isBroken = false;
   /** The reader takes nothing now. */
   #isPaused = false;
+  /** No packet of this direction arrives: a partition. */
+  #isBlocked = false;
   #wasBackedUp = false;
   #stalledUntilUs = 0;
 
@@ -104,6 +106,16 @@ export class Pipe {
     this.#schedule();
   }
 
+  block(): void {
+    this.#isBlocked = true;
+  }
+
+  unblock(): void {
+    if (!this.#isBlocked) return;
+    this.#isBlocked = false;
+    this.#schedule();
+  }
+
   get isPaused(): boolean {
     return this.#isPaused;
   }
@@ -125,7 +137,7 @@ export class Pipe {
   }
 
   #schedule(): void {
-    if (this.#isScheduled || this.isBroken || this.#isPaused || this.#hasEnded) return;
+    if (this.#isScheduled || this.isBroken || this.#isPaused || this.#isBlocked || this.#hasEnded) return;
     if (this.queuedBytes === 0 && !this.#isEnding) return;
     this.#isScheduled = true;
     const { delayMinUs, delayMaxUs, stallChance, stallMaxUs } = this.#manner;
@@ -138,7 +150,7 @@ export class Pipe {
 
   readonly #deliver = (): void => {
     this.#isScheduled = false;
-    if (this.isBroken || this.#isPaused || this.#hasEnded) return;
+    if (this.isBroken || this.#isPaused || this.#isBlocked || this.#hasEnded) return;
     if (this.#simulator.nowUs < this.#stalledUntilUs) {
       this.#schedule();
       return;

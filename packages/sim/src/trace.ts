@@ -88,4 +88,5 @@ export const NOTE = {
   connection: 7,
   final: 8,
   txn: 9,
+  zab: 10,
 } as const;

@@ -28,6 +28,8 @@ export interface Habits {
   readonly usersMax: number;
   readonly hasQuotas: boolean;
   readonly hasTtl: boolean;
+  /** Whether /zookeeper/config is looked at; in an ensemble it tells what the model does not know. */
+  readonly hasConfigPath: boolean;
   /** A request that nobody knows closes the connection. */
   readonly unknownOpChance: number;
 }
@@ -57,6 +59,7 @@ export function drawHabits(prng: Prng, core: CoreConfig): Habits {
     usersMax: prng.pick([0, 1, 3]),
     hasQuotas: core.enforceQuota || prng.chance(0.3),
     hasTtl: core.extendedTypesEnabled,
+    hasConfigPath: true,
     unknownOpChance: prng.pick([0, 0, 0.001]),
   };
 }
@@ -116,7 +119,7 @@ export class Workload {
       const child = children.length > 0 ? this.prng.pick(children) : '/a';
       if (child !== '/zookeeper') return child;
     }
-    if (this.prng.chance(0.01)) return this.prng.pick(ODD_PATHS);
+    if (this.prng.chance(0.01)) return this.prng.pick(this.habits.hasConfigPath ? ODD_PATHS : ODD_PATHS_BUT_CONFIG);
     return `${directory === '/' ? '' : directory}/${this.prng.pick(this.habits.names)}`;
   }
 
@@ -175,6 +178,8 @@ const ODD_PATHS = [
   '/zookeeper/config',
   '/zookeeper/quota',
 ];
+
+const ODD_PATHS_BUT_CONFIG = ODD_PATHS.filter((path) => path !== '/zookeeper/config');
 
 const CUT_OPS: ReadonlySet<number> = new Set([OP.create, OP.create2, OP.setData, OP.exists, OP.getData, OP.multi]);
 

@@ -56,7 +56,8 @@ function isZero(bytes: Uint8Array, start: number, end: number): boolean {
   return true;
 }
 
-function readEntry(reader: ByteReader, start: number, end: number): TapRecord {
+/** `reader` stands at the entry's header; `start` and `end`: where the record lies in its file. */
+export function readEntry(reader: ByteReader, start: number, end: number): TapRecord {
   const sessionHigh = reader.int32();
   const sessionLow = reader.int32();
   const cxid = reader.int32();
