@@ -565,13 +565,13 @@ export class Server {
     connection.pendingWrites--;
     if (connection.state !== 'opening') return;
     this.#handshake.onCreated(connection, entry.session as Session);
-    this.statistics.onAnswered(connection, 'SESS', 0, entry.zxid, this.nowMs, entry.receivedMs);
+    this.statistics.onAnswered(connection, 'SESS', 0, this.lastZxid(), this.nowMs, entry.receivedMs);
     this.process(connection);
   }
 
   onAnswered(entry: InFlight, connection: Connection): void {
     const shortName = opRow(entry.op)?.shortName ?? 'NA';
-    this.statistics.onAnswered(connection, shortName, entry.xid, entry.zxid, this.nowMs, entry.receivedMs);
+    this.statistics.onAnswered(connection, shortName, entry.xid, this.lastZxid(), this.nowMs, entry.receivedMs);
   }
 
   onSettled(entry: InFlight): void {
