@@ -217,6 +217,51 @@ test('what keeps a server from starting is said in one line', async () => {
   assert.equal(place.server('stop').code, 0);
 });
 
+test('three members of an ensemble on one machine, started one by one', async () => {
+  const distinct = new Set<number>();
+  while (distinct.size < 9) distinct.add(await freePort());
+  const ports = [...distinct];
+  const members = [1, 2, 3].map((id) => ({ id, place: new Place(ports[id - 1] as number) }));
+  const lines = members.map(({ id }) => `server.${id}=127.0.0.1:${ports[id + 2]}:${ports[id + 5]}   # member ${id}`);
+  for (const { id, place } of members) {
+    place.configure(`initLimit=10\nsyncLimit=5\n${lines.join('\n')}\n`, `zoo${id}.cfg`);
+    mkdirSync(place.dataDir);
+    writeFileSync(join(place.dataDir, 'myid'), `${id}\n`);
+  }
+  const statusOf = ({ id, place }: (typeof members)[number], verb = 'status'): Result =>
+    place.server(verb, `zoo${id}.cfg`);
+  const [first, second, third] = members as [(typeof members)[0], (typeof members)[0], (typeof members)[0]];
+  const start = ({ id, place }: (typeof members)[0]): void => {
+    const result = place.server('start', `zoo${id}.cfg`);
+    const config = join(place.conf, `zoo${id}.cfg`);
+    assert.deepEqual(
+      [result.code, result.out, result.err],
+      [0, 'Starting zookeeper ... STARTED\n', `Using config: ${config}\n`],
+    );
+  };
+  start(first);
+  const found = `Client port found: ${first.place.port}. Client address: localhost. Client SSL: false.\n`;
+  const alone = statusOf(first);
+  assert.deepEqual([alone.code, alone.out], [1, `${found}Error contacting service. It is probably not running.\n`]);
+  assert.match(first.place.console, /WARN: Cannot open channel to 3 at election address 127\.0\.0\.1:\d+ /);
+  start(second);
+  start(third);
+  const modes = async (): Promise<string[]> => {
+    for (;;) {
+      const results = members.map((member) => statusOf(member));
+      if (results.every(({ code }) => code === 0))
+        return results.map(({ out }) => /^Mode: (\w+)$/m.exec(out)?.[1] ?? '');
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  };
+  assert.deepEqual((await modes()).toSorted(), ['follower', 'follower', 'leader']);
+  assert.equal(statusOf(first, '-status').out, `${found}Mode: follower\n`);
+  for (const { id, place } of members) {
+    assert.equal(place.server('stop', `zoo${id}.cfg`).out, 'Stopping zookeeper ... STOPPED\n');
+    assert.match(place.console, / INFO: stopped\n$/);
+  }
+});
+
 test('names are looked up in the configuration directory, paths are taken as they are', async () => {
   const place = new Place(await freePort());
   place.configure('', 'zoo2.cfg');
