@@ -30,7 +30,7 @@ export class Expiry {
   readonly #host: ExpiryHost;
   /** Connections without a session, oldest first. */
   readonly #sessionless = new Set<Connection>();
-  /** Judges sessions, containers and TTL znodes. Learners leave that to their leader. */
+  /** Judges containers and TTL znodes. Learners leave that to their leader. */
   isJudging = true;
   #nextCheckMs = 0;
   /** Paths found by the last check and not yet submitted. */
@@ -64,8 +64,8 @@ export class Expiry {
 
   /** When {@link run} has something to do next. */
   get deadlineMs(): number {
-    let deadline = Number.POSITIVE_INFINITY;
-    if (this.isJudging) deadline = Math.min(this.#sessions.nextExpiryMs, this.#nextCheckMs);
+    let deadline = this.#sessions.nextExpiryMs;
+    if (this.isJudging) deadline = Math.min(deadline, this.#nextCheckMs);
     if (this.isJudging && this.#candidateAt < this.#candidates.length)
       deadline = Math.min(deadline, this.#nextDeleteMs);
     for (const oldest of this.#sessionless) {
@@ -78,10 +78,10 @@ export class Expiry {
   run(): void {
     const nowMs = this.#host.nowMs;
     this.#closeSessionless(nowMs);
-    if (!this.isJudging) return;
     if (this.#sessions.nextExpiryMs <= nowMs) {
       for (const session of this.#sessions.takeExpired(nowMs)) this.#host.submitCloseSession(session);
     }
+    if (!this.isJudging) return;
     if (this.#nextCheckMs <= nowMs) this.#findCandidates(nowMs);
     if (this.#candidateAt < this.#candidates.length) this.#deleteCandidates(nowMs);
   }

@@ -5,20 +5,23 @@
  *
  * Which role it is, and how it came to it, is zab/peer.ts's business.
  */
-import { makeZxid, OP } from '@zoots/protocol';
+import type { ByteWriter } from '@zoots/base';
+import { ERROR, makeZxid, OP, opRow } from '@zoots/protocol';
 import type { LogBatch } from '@zoots/storage';
 import type { Database } from './database.js';
 import type { Expiry } from './expiry.js';
 import type { CoreConfig, Ports } from './ports.js';
 import type { Applier } from './request/apply.js';
 import { type Committer, NOBODY_WAITS } from './request/commit.js';
+import { asksForEphemeral } from './request/ephemeral-requests.js';
 import type { FlowControl } from './request/flow-control.js';
 import { Forwarder, type PendingSync } from './request/forwarder.js';
 import type { Overlay } from './request/outstanding.js';
 import { create2PartsOf } from './request/prepare-multi.js';
+import { writeBareReply } from './request/reply.js';
 import type { Proposer, Submission } from './request/submission.js';
 import type { Connection } from './session/connection.js';
-import type { Handshake } from './session/handshake.js';
+import type { Handshake, SessionOrigin } from './session/handshake.js';
 import type { Session, SessionTable } from './session/session-table.js';
 import type { Tree } from './tree/tree.js';
 import type { CommittedLog } from './zab/committed-log.js';
@@ -54,11 +57,13 @@ export interface MembershipHost {
   fail(reason: string, exitCode: number): void;
   /** A leader has everything that was before the sync: answer it, and let go on what waits behind it. */
   onSyncDone(sync: PendingSync): void;
+  outOf(connection: Connection): ByteWriter;
+  onSessionClosed(session: Session): void;
   /** The session has come to this connection. */
   process(connection: Connection): void;
 }
 
-export class Membership implements MemberHost, Proposer {
+export class Membership implements MemberHost, Proposer, SessionOrigin {
   /** Null: the server stands alone. */
   readonly peer: Peer | null;
   readonly #parts: MembershipParts;
@@ -74,6 +79,7 @@ export class Membership implements MemberHost, Proposer {
     this.#host = host;
     const { config, ports, committedLog, applier, sessions, flow } = parts;
     this.#forwarder = new Forwarder(applier, sessions, flow, host);
+    parts.handshake.origin = this;
     const rules = config.ensemble ?? null;
     const net = ports.quorumNet ?? null;
     this.peer =
@@ -92,13 +98,54 @@ export class Membership implements MemberHost, Proposer {
 
   // ---- who orders this write? ----
 
+  /** Without a leader: reads only. */
+  get isReadOnly(): boolean {
+    return this.peer?.role === 'read-only';
+  }
+
+  get makesLocalSessions(): boolean {
+    return this.isReadOnly || this.#parts.config.ensemble?.localSessionsEnabled === true;
+  }
+
+  /** Why the write (or sync) is not taken now: a code, or 0. The body is `bytes` from `start` to `end`. */
+  refusalOf(connection: Connection, op: number, bytes: Uint8Array, start: number, end: number): number {
+    if (this.peer === null) return ERROR.ok;
+    const isLocal = connection.session?.isLocal === true;
+    if (this.isReadOnly && isWriteOrSync(op)) return isLocal && op === OP.closeSession ? ERROR.ok : ERROR.notReadOnly;
+    if (!isLocal || this.#parts.config.ensemble?.localSessionsUpgradingEnabled === true) return ERROR.ok;
+    return asksForEphemeral(op, bytes, start, end) ? ERROR.ephemeralOnLocalSession : ERROR.ok;
+  }
+
   write(connection: Connection, op: number, xid: number, bytes: Uint8Array, start: number, end: number): void {
+    const session = connection.session as Session;
+    if (op === OP.closeSession) this.#parts.sessions.markClosing(session);
+    if (op === OP.closeSession && session.isLocal) {
+      writeBareReply(this.#host.outOf(connection), xid, this.#parts.tree.lastProcessedZxid, ERROR.ok);
+      this.#endLocal(session);
+      return;
+    }
+    if (session.isLocal && asksForEphemeral(op, bytes, start, end)) {
+      session.isLocal = false;
+      this.createSession(connection, session);
+    }
     if (!this.#isLearner) {
       this.#parts.submission.clientWrite(connection, op, xid, bytes, start, end);
       return;
     }
     const create2Parts = op === OP.multi ? create2PartsOf(bytes, start, end) : null;
     this.#forwarder.forward(connection, op, xid, bytes, start, end, create2Parts);
+  }
+
+  /** Its time is up. */
+  expireSession(session: Session): void {
+    if (session.isLocal) this.#endLocal(session);
+    else this.#parts.submission.expireSession(session);
+  }
+
+  /** No txn made it, and none closes it. */
+  #endLocal(session: Session): void {
+    this.#parts.sessions.remove(session);
+    this.#host.onSessionClosed(session);
   }
 
   createSession(connection: Connection, session: Session): void {
@@ -177,13 +224,15 @@ export class Membership implements MemberHost, Proposer {
   }
 
   serveAsLeader(epoch: number): void {
-    const { tree, submission, committer, expiry } = this.#parts;
+    const { config, tree, sessions, submission, committer, expiry } = this.#parts;
     const zxid = makeZxid(epoch, 0);
     tree.lastProcessedZxid = zxid;
     submission.preparedZxid = zxid;
     submission.proposer = this;
     committer.source = committer.window;
     this.#isLearner = false;
+    sessions.judgeGlobal(true);
+    submission.takesLocalSessionsBut = config.ensemble?.localSessionsEnabled === true ? config.sessionServerId : null;
     expiry.isJudging = true;
     this.#host.serve();
   }
@@ -193,6 +242,13 @@ export class Membership implements MemberHost, Proposer {
     this.#forwarder.stream = stream;
     this.#isLearner = true;
     this.#parts.expiry.isJudging = false;
+    this.#parts.sessions.judgeGlobal(false);
+    this.#host.serve();
+  }
+
+  serveReadOnly(): void {
+    this.#parts.expiry.isJudging = false;
+    this.#parts.sessions.judgeGlobal(false);
     this.#host.serve();
   }
 
@@ -221,4 +277,8 @@ export class Membership implements MemberHost, Proposer {
   fail(reason: string, exitCode: number): void {
     this.#host.fail(reason, exitCode);
   }
+}
+
+function isWriteOrSync(op: number): boolean {
+  return op === OP.sync || opRow(op)?.flow === 'write';
 }

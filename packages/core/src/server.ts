@@ -14,7 +14,7 @@
  * sends what the connections in {@link Server.takeDirty} have. See server/turn.ts for the order and its reasons.
  */
 import { ByteReader, type ByteWriter, logLevels, pairToHex } from '@zoots/base';
-import { type ConnectRequest, formatZxid, OP, type OpRow, opRow } from '@zoots/protocol';
+import { type ConnectRequest, formatZxid, type OpRow, opRow } from '@zoots/protocol';
 import type { DiskError, LogBatch } from '@zoots/storage';
 import { Database } from './database.js';
 import { Expiry } from './expiry.js';
@@ -447,18 +447,6 @@ export class Server {
     this.#handshake.onRequest(connection, request);
   }
 
-  submitCreateSession(connection: Connection, session: Session): void {
-    this.#membership.createSession(connection, session);
-  }
-
-  get askLeader(): ((session: Session, timeoutMs: number) => void) | null {
-    return this.#membership.askLeader;
-  }
-
-  onResumed(session: Session): void {
-    this.#membership.onResumed(session);
-  }
-
   touch(connection: Connection): boolean {
     this.statistics.packetsReceived++;
     const session = connection.session;
@@ -473,13 +461,12 @@ export class Server {
       this.close(connection);
       return;
     }
-    if (op === OP.closeSession) this.sessions.markClosing(connection.session as Session);
     this.#membership.write(connection, op, xid, bytes, start, end);
   }
 
   /** In an ensemble a leader says when it has everything that was before the sync. */
   mustSync(connection: Connection, xid: number, bytes: Uint8Array, start: number, end: number): boolean {
-    if (this.peer === null) return false;
+    if (this.peer === null || this.#membership.isReadOnly) return false;
     const session = connection.session as Session;
     const frame = bytes.slice(start, end);
     session.writesSubmitted++;
@@ -494,13 +481,17 @@ export class Server {
     this.#parking.settle(connection, session, frame.length);
   }
 
+  refusalOf(connection: Connection, op: number, bytes: Uint8Array, start: number, end: number): number {
+    return this.#membership.refusalOf(connection, op, bytes, start, end);
+  }
+
   submitCloseSession(session: Session): void {
     this.#ports.logger.log(logLevels.info, 'session expired', {
       sessionId: `0x${pairToHex(session.high, session.low)}`,
       timeoutMs: session.timeoutMs,
     });
     this.statistics.sessionsExpired++;
-    this.#submission.expireSession(session);
+    this.#membership.expireSession(session);
   }
 
   submitInternal(op: number, bytes: Uint8Array, start: number, end: number): void {

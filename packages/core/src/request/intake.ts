@@ -42,6 +42,8 @@ export interface IntakeHost {
   /** Must the request wait for a write of its session? */
   mustWait(connection: Connection): boolean;
   park(connection: Connection, bytes: Uint8Array, start: number, end: number): void;
+  /** Why this server does not take the write now: a code, or 0. */
+  refusalOf(connection: Connection, op: number, bytes: Uint8Array, start: number, end: number): number;
   /** True if the request waited so long that it must be answered THROTTLEDOP. */
   isThrottled(connection: Connection, row: OpRow): boolean;
   onServed(connection: Connection, row: OpRow, xid: number, receivedMs: number): void;
@@ -124,8 +126,9 @@ export class Intake {
       host.close(connection);
       return;
     }
-    if (row.flow === 'write' && !host.isThrottled(connection, row)) {
-      host.prepareWrite(connection, op, xid, bytes, reader.offset, end);
+    const isTaken = row.flow === 'write' && !host.isThrottled(connection, row) && !this.#mustQueue(connection, op);
+    if (isTaken && host.refusalOf(connection, op, bytes, reader.offset, end) === ERROR.ok) {
+      host.prepareWrite(connection, op, xid, bytes, start + REQUEST_HEADER_BYTES, end);
     } else if (op === OP.sync && host.mustSync(connection, xid, bytes, start, end)) return;
     else if (host.mustWait(connection)) host.park(connection, bytes, start, end);
     else this.serve(connection, bytes, start, end, host.nowMs);
@@ -148,11 +151,28 @@ export class Intake {
     const xid = reader.int32();
     const op = reader.int32();
     const row = opRow(op) as OpRow;
-    if (row.flow === 'write' || host.isThrottled(connection, row)) {
-      writeBareReply(host.outOf(connection), xid, host.lastZxid(), ERROR.throttledOp);
-    } else if (row.flow === 'read') this.#serveRead(connection, op, xid, reader);
+    if (isLocalClose(connection, op)) {
+      host.prepareWrite(connection, op, xid, bytes, start + REQUEST_HEADER_BYTES, end);
+      return;
+    }
+    const refusal = this.#refusalOf(connection, row, bytes, start + REQUEST_HEADER_BYTES, end);
+    if (refusal !== ERROR.ok) writeBareReply(host.outOf(connection), xid, host.lastZxid(), refusal);
+    else if (row.flow === 'read') this.#serveRead(connection, op, xid, reader);
     else this.#serveSessionOp(connection, op, xid, reader);
     host.onServed(connection, row, xid, receivedMs);
+  }
+
+  /** The end of a local session makes no txn that would come behind the writes before it. */
+  #mustQueue(connection: Connection, op: number): boolean {
+    return isLocalClose(connection, op) && this.#host.mustWait(connection);
+  }
+
+  /** Writes that come here are those that were not taken on. */
+  #refusalOf(connection: Connection, row: OpRow, bytes: Uint8Array, start: number, end: number): number {
+    const host = this.#host;
+    const refusal = host.refusalOf(connection, row.code, bytes, start, end);
+    if (refusal !== ERROR.ok) return refusal;
+    return row.flow === 'write' || host.isThrottled(connection, row) ? ERROR.throttledOp : ERROR.ok;
   }
 
   #serveRead(connection: Connection, op: number, xid: number, reader: ByteReader): void {
@@ -177,4 +197,8 @@ export class Intake {
     if (code === ERROR.ok) endReply(out, frame);
     else failReply(out, frame, code);
   }
+}
+
+function isLocalClose({ session }: Connection, op: number): boolean {
+  return op === OP.closeSession && session?.isLocal === true;
 }

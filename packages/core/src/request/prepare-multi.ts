@@ -104,17 +104,29 @@ export function scanMulti(reader: ByteReader): number {
 
 /** Which parts of a multi's request ask for create2, by their place; null: none, or it cannot be decoded. */
 export function create2PartsOf(bytes: Uint8Array, start: number, end: number): ReadonlySet<number> | null {
-  const reader = new ByteReader().reset(bytes, start, end);
   const parts = new Set<number>();
+  forEachMultiPart(new ByteReader().reset(bytes, start, end), (type, _part, index) => {
+    if (type === OP.create2) parts.add(index);
+  });
+  return parts.size === 0 ? null : parts;
+}
+
+/** Visits the parts of a multi's request as far as they can be decoded; the visitor may read `part`, which begins with the body. */
+export function forEachMultiPart(
+  reader: ByteReader,
+  visit: (type: number, part: ByteReader, index: number) => void,
+): void {
+  const { bytes, end } = reader;
+  const part = new ByteReader();
   for (let i = 0; ; i++) {
     const type = reader.int32();
     const done = reader.bool();
     reader.int32();
-    if (reader.failed || done || !MULTI_PART_TYPES.has(type)) break;
-    if (type === OP.create2) parts.add(i);
+    if (reader.failed || done || !MULTI_PART_TYPES.has(type)) return;
+    visit(type, part.reset(bytes, reader.offset, end), i);
     skipPart(reader, type);
+    if (reader.failed) return;
   }
-  return parts.size === 0 || reader.failed ? null : parts;
 }
 
 /** Moves behind a part; fails for create flags, null paths and null ACL lists, which cannot stand in a multi. */

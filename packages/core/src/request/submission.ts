@@ -48,6 +48,8 @@ export class Submission {
   readonly #reader = new ByteReader();
   /** Set while this server leads an ensemble. */
   proposer: Proposer | null = null;
+  /** Servers may have local sessions, and the one with this id is this server; null: nobody has. */
+  takesLocalSessionsBut: number | null = null;
   readonly #sessionBody = new Uint8Array(4);
   readonly #sessionView = new DataView(this.#sessionBody.buffer);
   /** Zxid of the last txn prepared. */
@@ -108,10 +110,16 @@ export class Submission {
     if (op === OP.createSession) (session as Session).owner = owner;
     else if (op === OP.closeSession) {
       if (session !== null) this.#sessions.markClosing(session);
-    } else if (session === null || session.isClosing) refusal = ERROR.sessionExpired;
+    } else if (session === null) refusal = this.#mayBeLocal(high) ? ERROR.ok : ERROR.sessionExpired;
+    else if (session.isClosing) refusal = ERROR.sessionExpired;
     else if (!this.#claim(session, owner)) refusal = ERROR.sessionMoved;
     const requester: Requester = { sessionHigh: high, sessionLow: low, identities, session, isInternal: false };
     this.#submit(op, requester, cxid, null, session, bytes, start, end, refusal);
+  }
+
+  /** Local sessions of other servers are unknown here. */
+  #mayBeLocal(high: number): boolean {
+    return this.takesLocalSessionsBut !== null && high >>> 24 !== this.takesLocalSessionsBut;
   }
 
   #newcomer(high: number, low: number, bytes: Uint8Array, start: number, end: number): Session {

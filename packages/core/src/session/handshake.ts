@@ -23,7 +23,16 @@ export interface HandshakeHost {
   outOf(connection: Connection): ByteWriter;
   lastZxid(): number;
   close(connection: Connection): void;
-  submitCreateSession(connection: Connection, session: Session): void;
+}
+
+/** Where sessions come from and live: here, or at a leader. */
+export interface SessionOrigin {
+  /** Without a leader: reads only, for clients that accept that. */
+  readonly isReadOnly: boolean;
+  /** New sessions are known to this server alone. */
+  readonly makesLocalSessions: boolean;
+  /** {@link Handshake.onCreated} follows. */
+  createSession(connection: Connection, session: Session): void;
   /** Whether the session lives is for the leader to say: {@link Handshake.onRevalidated} follows. Null: it is for this server. */
   readonly askLeader: ((session: Session, timeoutMs: number) => void) | null;
   /** The session goes on at this server. */
@@ -36,6 +45,14 @@ interface AskedAbout {
   readonly timeoutMs: number;
 }
 
+const NOWHERE: SessionOrigin = {
+  isReadOnly: false,
+  makesLocalSessions: false,
+  createSession: () => {},
+  askLeader: null,
+  onResumed: () => {},
+};
+
 export class Handshake {
   readonly #config: CoreConfig;
   readonly #sessions: SessionTable;
@@ -43,6 +60,8 @@ export class Handshake {
   readonly #logger: Logger;
   readonly #host: HandshakeHost;
   readonly throttle: ConnectionThrottle;
+  /** Set before the first request comes. */
+  origin: SessionOrigin = NOWHERE;
   /** Sessions that the leader was asked about, in the order of the questions. */
   #asked: AskedAbout[] = [];
 
@@ -65,7 +84,8 @@ export class Handshake {
   onRequest(connection: Connection, request: ConnectRequest): void {
     const host = this.#host;
     connection.hasReadOnlyByte = request.hasReadOnly;
-    if (!host.isServing || request.lastZxidSeen > host.lastZxid()) {
+    const isUnfit = this.origin.isReadOnly && !request.readOnly;
+    if (!host.isServing || isUnfit || request.lastZxidSeen > host.lastZxid()) {
       this.#logRefusal(connection, request);
       host.close(connection);
       return;
@@ -84,20 +104,34 @@ export class Handshake {
 
   #logRefusal(connection: Connection, request: ConnectRequest): void {
     this.#logger.log(logLevels.info, 'connect request refused', {
-      reason: this.#host.isServing ? 'the client has seen a zxid that this server has not' : 'not serving',
+      reason: this.#reasonOf(request),
       remoteAddress: connection.remoteAddress,
       lastZxidSeen: formatZxid(request.lastZxidSeen),
       zxid: formatZxid(this.#host.lastZxid()),
     });
   }
 
+  #reasonOf(request: ConnectRequest): string {
+    if (!this.#host.isServing) return 'not serving';
+    if (this.origin.isReadOnly && !request.readOnly) return 'read-only, and the client asks for more';
+    return 'the client has seen a zxid that this server has not';
+  }
+
   /** The answer comes when the createSession is applied; until then the connection's frames wait. */
   #create(connection: Connection, timeoutMs: number): void {
-    const session = this.#sessions.create(timeoutMs, this.#host.nowMs);
+    const { nowMs } = this.#host;
+    const { makesLocalSessions } = this.origin;
+    const session = makesLocalSessions
+      ? this.#sessions.createLocal(timeoutMs, nowMs)
+      : this.#sessions.create(timeoutMs, nowMs);
     connection.state = 'opening';
     connection.session = session;
     session.connection = connection;
-    this.#host.submitCreateSession(connection, session);
+    if (makesLocalSessions) {
+      this.onCreated(connection, session);
+      return;
+    }
+    this.origin.createSession(connection, session);
   }
 
   onCreated(connection: Connection, session: Session): void {
@@ -108,15 +142,22 @@ export class Handshake {
   /** The connection that has the session now is closed first, even if the password turns out wrong: as Apache does. */
   #resume(connection: Connection, request: ConnectRequest, timeoutMs: number): void {
     const session = this.#sessions.get(request.sessionHigh, request.sessionLow);
+    const { isReadOnly, askLeader } = this.origin;
+    // Whether a global session lives is not known without a leader: another server may know.
+    if (isReadOnly && session?.isApplied === true) {
+      this.#host.close(connection);
+      return;
+    }
     if (session?.connection != null) this.#host.close(session.connection);
     const expected = sessionPassword(request.sessionHigh, request.sessionLow);
     const isKnown = equalBytes(request.password ?? BYTES_NONE, expected);
-    if (isKnown && this.#host.askLeader !== null) {
-      this.#ask(connection, request, timeoutMs, this.#host.askLeader);
+    if (isKnown && askLeader !== null && session?.isLocal !== true) {
+      this.#ask(connection, request, timeoutMs, askLeader);
       return;
     }
-    if (!isKnown || session === undefined || session.isClosing || !session.isApplied) this.#refuse(connection);
-    else this.#goOn(connection, session, timeoutMs);
+    const lives = session !== undefined && !session.isClosing && (session.isApplied || session.isLocal);
+    if (isKnown && lives) this.#goOn(connection, session, timeoutMs);
+    else this.#refuse(connection);
   }
 
   /** This server may not have heard of the session yet; the leader has. */
@@ -166,7 +207,7 @@ export class Handshake {
     session.connection = connection;
     connection.session = session;
     connection.state = 'open';
-    this.#host.onResumed(session);
+    this.origin.onResumed(session);
     this.#answer(connection, session, timeoutMs);
   }
 
@@ -175,7 +216,7 @@ export class Handshake {
     const low = session?.low ?? 0;
     const password = session === null ? NO_PASSWORD : sessionPassword(high, low);
     const out = this.#host.outOf(connection);
-    writeConnectResponse(out, timeoutMs, high, low, password, connection.hasReadOnlyByte, false);
+    writeConnectResponse(out, timeoutMs, high, low, password, connection.hasReadOnlyByte, this.origin.isReadOnly);
   }
 }
 

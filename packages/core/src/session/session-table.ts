@@ -15,6 +15,8 @@ export class Session {
   /** What its createSession txn says: this is what snapshots hold. */
   recordedTimeoutMs: number;
   connection: Connection | null = null;
+  /** Known to this server alone, without a txn; an ephemeral makes it global, if that is allowed. */
+  isLocal = false;
   /** Its createSession is applied: it belongs to the database and to snapshots. */
   isApplied = false;
   /** Its closeSession is on the way: no request of it is taken any more. */
@@ -49,6 +51,8 @@ export class SessionTable {
   #nextHigh: number;
   #nextLow: number;
   #earliestMs = Number.POSITIVE_INFINITY;
+  /** Timeouts of global sessions count here. On a learner they are its leader's business. */
+  #judgesGlobal = true;
 
   /** `wallMs` starts the ids: server id in the top byte, then 40 bits of time and a counter's 16. */
   constructor(serverId: number, tickMs: number, wallMs: number) {
@@ -101,9 +105,28 @@ export class SessionTable {
   /** False if the session is closing. */
   touch(session: Session, nowMs: number): boolean {
     if (session.isClosing) return false;
+    if (!this.#judgesGlobal && !session.isLocal) return true;
     const expiryMs = (Math.floor((nowMs + session.timeoutMs) / this.#tickMs) + 1) * this.#tickMs;
     if (expiryMs !== session.expiryMs) this.#moveTo(session, expiryMs);
     return true;
+  }
+
+  /** Whose timeouts count from now on. */
+  judgeGlobal(judges: boolean): void {
+    this.#judgesGlobal = judges;
+    for (const session of this.#sessions.values()) {
+      if (judges || session.isLocal || session.expiryMs === 0) continue;
+      this.#leaveBucket(session);
+      session.expiryMs = 0;
+    }
+  }
+
+  /** A session without a txn. */
+  createLocal(timeoutMs: number, nowMs: number): Session {
+    const session = this.create(timeoutMs, nowMs);
+    session.isLocal = true;
+    this.touch(session, nowMs);
+    return session;
   }
 
   #moveTo(session: Session, expiryMs: number): void {

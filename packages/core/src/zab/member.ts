@@ -25,6 +25,8 @@ export interface MemberHost {
   serveAsLeader(epoch: number): void;
   /** Clients may come; their writes go to the leader on this stream. */
   serveAsLearner(stream: PeerStream): void;
+  /** Clients that want to read may come; there is no leader. */
+  serveReadOnly(): void;
   /** Nobody is served any more: clients are disconnected, whatever was in flight for them is dropped. */
   withdraw(): void;
   /** Everything in the log is applied: nothing is left of the role. */

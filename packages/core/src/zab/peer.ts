@@ -76,6 +76,8 @@ export interface PeerObserver {
 }
 
 const EXIT_DATA = 10;
+/** Apache's, or a tick if that is longer. */
+const READ_ONLY_AFTER_MS = 2000;
 
 export class Peer implements PeerInputs, RoleHost {
   role: Role = 'looking';
@@ -98,6 +100,7 @@ export class Peer implements PeerInputs, RoleHost {
   #isStopped = false;
   /** When looking began; for the time that elections take. */
   #lookingSinceMs = 0;
+  #readOnlyAtMs = Number.POSITIVE_INFINITY;
   readonly statistics = new PeerStatistics();
   readonly #reader = new ByteReader();
   readonly #message = new ByteWriter(1024);
@@ -193,10 +196,25 @@ export class Peer implements PeerInputs, RoleHost {
     tree.setConfig(formatEnsemble(rules.configuration), rules.configuration.version, host.wallMs);
     this.#lookingSinceMs = this.#nowMs;
     this.#setRole('looking', null, reason);
+    const { readOnlyEnabled } = rules;
+    const waitMs = Math.max(READ_ONLY_AFTER_MS, this.#parts.config.tickTimeMs);
+    this.#readOnlyAtMs = readOnlyEnabled ? this.#nowMs + waitMs : Number.POSITIVE_INFINITY;
     this.#election.look(database.lastLoggedZxid, this.epochs.current, this.#nowMs);
   }
 
+  /** Nobody leads for a while now: better reads than nothing. The election goes on. */
+  #serveReadOnly(): void {
+    this.#readOnlyAtMs = Number.POSITIVE_INFINITY;
+    this.#setRole('read-only', null, 'no leader was found in time; looking for one meanwhile');
+    this.#parts.host.serveReadOnly();
+  }
+
   #onElected({ leader, zxid, peerEpoch, round }: Vote): void {
+    this.#readOnlyAtMs = Number.POSITIVE_INFINITY;
+    if (this.role === 'read-only') {
+      this.#parts.host.withdraw();
+      this.#parts.host.onWithdrawn();
+    }
     const { rules } = this.#parts;
     this.statistics.elections.add(this.#nowMs - this.#lookingSinceMs);
     const vote = `elected in round ${round} with epoch ${peerEpoch} and zxid ${formatZxid(Math.max(zxid, 0))}`;
@@ -428,6 +446,7 @@ export class Peer implements PeerInputs, RoleHost {
     const nowMs = this.#nowMs;
     if (this.#isWithdrawing) return;
     if (this.#election.deadlineMs <= nowMs) this.#election.onTime(nowMs);
+    if (this.#readOnlyAtMs <= nowMs) this.#serveReadOnly();
     const leader = this.#leading?.leader;
     if (leader !== undefined && leader.deadlineMs <= nowMs) leader.onTime();
     const learning = this.#learning;
@@ -444,7 +463,7 @@ export class Peer implements PeerInputs, RoleHost {
       this.#leading?.leader.deadlineMs ?? Number.POSITIVE_INFINITY,
       this.#learning?.deadlineMs ?? Number.POSITIVE_INFINITY,
     );
-    return Math.min(this.#election.deadlineMs, roleMs);
+    return Math.min(this.#election.deadlineMs, this.#readOnlyAtMs, roleMs);
   }
 }
 
