@@ -161,7 +161,9 @@ export class LearnerSyncs {
     }
     this.#openHistory(handle, handle.lastZxid, lastZxid, (history) => {
       const { hasFrom, previousZxid, firstZxid } = history.stretch;
-      const isKnown = hasFrom || counterOf(handle.lastZxid) === 0;
+      // An epoch has no holes: whose next transaction is ours, has our history, even if our log begins with a snapshot just there.
+      const isNext = firstZxid === handle.lastZxid + 1;
+      const isKnown = hasFrom || isNext || counterOf(handle.lastZxid) === 0;
       const mayCut = previousZxid >= 0 && epochOf(firstZxid) === epochOf(handle.lastZxid);
       if (isKnown) this.#diff(handle, lastZxid, 'lacks transactions that are on disk');
       else if (mayCut) this.#truncate(handle, previousZxid);
