@@ -104,9 +104,13 @@ build_command() {
   ZOOCMD+=("$ZOOCFG")
 }
 
+# Servers of one machine write into files of their own: zoo1.cfg adds "-zoo1" to the name.
 find_console_file() {
   [ -w "$ZOO_LOG_DIR" ] || mkdir -p "$ZOO_LOG_DIR"
-  ZOOCONSOLE="$ZOO_LOG_DIR/zookeeper-$USER-server-$HOSTNAME.out"
+  local name
+  name="$(basename "$ZOOCFG" .cfg)"
+  [ "$name" != "zoo" ] && name="-$name" || name=""
+  ZOOCONSOLE="$ZOO_LOG_DIR/zookeeper-$USER-server-$HOSTNAME$name.out"
 }
 
 start_daemon() {

@@ -38,7 +38,7 @@ function usage(word: string, configFile: string): number {
   Optional parameters:
      -h, --help            Show this text
      --configfile=FILE     The server's configuration (${configFile})
-     --myid=N              The server's number in its ensemble, 1 to 255
+     --myid=N              The server's number in its ensemble, 0 to 255
      --force               Begin anew: remove what the data directories hold`);
   return 1;
 }

@@ -121,7 +121,12 @@ test('every key of the table that an ensemble reads', () => {
     leaderNoDelay: true,
     followerNoDelay: false,
   });
-  assert.deepEqual(eventsOf(`${three}${keys}`), []);
+  assert.deepEqual(
+    load(`${three}${keys}`).notices.map(({ fields }) => fields.keys),
+    [
+      'leader.maxConcurrentDiffSyncs, leader.maxConcurrentSnapSyncs, localSessionsEnabled, localSessionsUpgradingEnabled',
+    ],
+  );
 });
 
 test('ids from 0 to 255, comments and blanks behind server lines', () => {

@@ -18,8 +18,8 @@ export const basicKeys = {
     '',
     'Four letter words that are answered, or *; srvr always is.',
   ),
-  localSessionsEnabled: fileKey('effective', 'boolean', false, '', 'Sessions known to one server of an ensemble only.'),
-  localSessionsUpgradingEnabled: fileKey('effective', 'boolean', false, '', 'Local sessions may become global.'),
+  localSessionsEnabled: fileKey('later', 'boolean', false, '', 'Sessions known to one server of an ensemble only.'),
+  localSessionsUpgradingEnabled: fileKey('later', 'boolean', false, '', 'Local sessions may become global.'),
   secureClientPort: fileKey('later', 'port', null, '', 'Port for clients over TLS.'),
   secureClientPortAddress: fileKey('later', 'text', null, '', 'Address to listen on for clients over TLS.'),
 } as const;
@@ -64,10 +64,10 @@ export const ensembleKeys = {
   'leader.maxTimeToWaitForEpoch': property('later', 'int', -1, 'ms', 'Give up leading when voters look elsewhere.', {
     aliases: ['maxTimeToWaitForEpoch'],
   }),
-  'leader.maxConcurrentSnapSyncs': property('effective', 'int', 10, '', 'Snapshots sent to observers at a time.', {
+  'leader.maxConcurrentSnapSyncs': property('later', 'int', 10, '', 'Snapshots sent to observers at a time.', {
     aliases: ['maxConcurrentSnapSyncs'],
   }),
-  'leader.maxConcurrentDiffSyncs': property('effective', 'int', 100, '', 'Diffs sent to observers at a time.', {
+  'leader.maxConcurrentDiffSyncs': property('later', 'int', 100, '', 'Diffs sent to observers at a time.', {
     aliases: ['maxConcurrentDiffSyncs'],
   }),
   'leader.ackLoggingFrequency': property('later', 'int', 1000, '', 'Every n-th ack is logged.'),
