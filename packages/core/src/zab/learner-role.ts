@@ -57,10 +57,12 @@ export class LearnerRole implements LearnerHost {
   }
 
   onClosed(reason: string): void {
-    if (this.#isConnected) {
+    // A proxy on the way accepts for a leader that does not listen yet, and breaks off: that counts as not reached.
+    if (this.#isConnected && this.learner.stage !== 'registering') {
       this.learner.onDisconnected();
       return;
     }
+    this.#isConnected = false;
     if (this.#attempts >= DIAL_ATTEMPTS_MAX || this.nowMs >= this.#giveUpMs) {
       this.learner.end(`server ${this.leaderId} was elected and cannot be reached: ${reason}`);
       return;
