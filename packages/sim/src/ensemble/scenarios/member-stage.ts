@@ -32,6 +32,7 @@ import { Trace } from '../../trace.js';
 import { CALM_DISK } from './storage-stage.js';
 
 const TICK_MS = 100;
+const QUICK_SYNC_MS = 0.2;
 
 const NAMES = new Map(Object.entries(PACKET).map(([name, type]) => [type as number, name.toUpperCase()]));
 
@@ -41,6 +42,8 @@ export class Played {
   readonly stream: PeerStream;
   /** What the server said: `ACK 0x100000000`, in order. */
   readonly heard: string[] = [];
+  /** Told of each packet as it comes: the moment for a crash. */
+  onHeard: (line: string) => void = () => {};
   /** Data of the same packets. */
   readonly heardData: (Uint8Array | null)[] = [];
   isClosed = false;
@@ -61,6 +64,7 @@ export class Played {
       const { type, zxid, dataStart, dataEnd } = this.#packets;
       this.heard.push(`${NAMES.get(type) ?? type} ${formatZxid(zxid)}`);
       this.heardData.push(dataStart < 0 ? null : this.#packets.bytes.slice(dataStart, dataEnd));
+      this.onHeard(this.heard.at(-1) as string);
       if (type === PACKET.snap) {
         this.snapshot = [];
         this.#hearSnapshot(this.#packets.takeRest());
@@ -89,6 +93,21 @@ export class Played {
     if (data === null) writeQuorumPacket(out, type, zxid);
     else writeQuorumPacket(out, type, zxid, data, 0, data.length);
     return this.sayBytes(out.toBytes());
+  }
+
+  readonly #held = new ByteWriter(1024);
+
+  /** To be said in one piece with what follows, by {@link sayHeld}. */
+  hold(type: number, zxid: number, data: Uint8Array | null = null): this {
+    if (data === null) writeQuorumPacket(this.#held, type, zxid);
+    else writeQuorumPacket(this.#held, type, zxid, data, 0, data.length);
+    return this;
+  }
+
+  sayHeld(): this {
+    const bytes = this.#held.toBytes();
+    this.#held.clear();
+    return this.sayBytes(bytes);
   }
 
   sayBytes(bytes: Uint8Array): this {
@@ -243,6 +262,12 @@ export class MemberStage implements QuorumNet, QuorumSide {
     const events = { onDown: (problem: string | null) => void this.ends.push(problem), onUp: () => {} };
     this.host = new Host(options, this.simulator, prng.fork('host'), trace, this.disk, { ...WATCHER }, events);
     this.host.quorum = this;
+    this.disk.onOperation = (name, path) => {
+      // How long a sync takes is drawn behind the write that asks for it.
+      if (this.#logSyncMs > 0 && name === 'write')
+        this.slowDown(path.includes('/log.') ? this.#logSyncMs : QUICK_SYNC_MS);
+      this.#onOperation(name, path);
+    };
   }
 
   // ---- life ----
@@ -275,6 +300,7 @@ export class MemberStage implements QuorumNet, QuorumSide {
   }
 
   powerCut(): void {
+    this.#onOperation = () => {};
     if (this.host.state !== 'down') this.host.powerCut(true);
   }
 
@@ -290,12 +316,27 @@ export class MemberStage implements QuorumNet, QuorumSide {
     this.pass(3);
   }
 
-  /** The n-th (1 = next) operation of this kind from now on is the moment for `then`. */
-  at(operation: DiskOperation, file: string, count: number, then: () => void): void {
+  /** Every sync takes so long from now on. */
+  slowDown(syncMs: number): void {
+    this.disk.manner.syncMinUs = Math.round(syncMs * 1_000);
+    this.disk.manner.syncMaxUs = this.disk.manner.syncMinUs;
+  }
+
+  /** Syncs of the log take so long from now on, those of small files do not. */
+  slowLog(syncMs: number): void {
+    this.#logSyncMs = syncMs;
+    this.slowDown(QUICK_SYNC_MS);
+  }
+
+  #logSyncMs = 0;
+  #onOperation: (name: DiskOperation, path: string) => void = () => {};
+
+  /** `then` happens before the n-th (1 = next) operation on a file of this name from now on. */
+  before(operation: DiskOperation | 'any', file: string, count: number, then: () => void): void {
     let left = count;
-    this.disk.onOperation = (name, path) => {
-      if (name !== operation || !path.includes(file) || --left > 0) return;
-      this.disk.onOperation = () => {};
+    this.#onOperation = (name, path) => {
+      if ((operation !== 'any' && name !== operation) || !path.includes(file) || --left > 0) return;
+      this.#onOperation = () => {};
       then();
     };
   }
@@ -396,6 +437,7 @@ export class MemberStage implements QuorumNet, QuorumSide {
   onServerMade(): void {}
 
   flush(server: Server): void {
+    if (this.host.server !== server) return;
     for (const stream of server.peer?.takeDirty() ?? []) {
       const played = this.#played.get(stream);
       const bytes = stream.out.toBytes();
@@ -445,6 +487,23 @@ export function sendCommitted(leader: Played, ...zxids: readonly number[]): void
   }
 }
 
+/** As a leader decides who has this history and hears the learner's last zxid: nothing to cut, or what is too much. */
+export function sendHistory(leader: Played, learnerZxid: number, history: readonly number[]): void {
+  const common = history.filter((zxid) => zxid <= learnerZxid).at(-1) ?? 0;
+  if (common === learnerZxid) leader.say(PACKET.diff, history.at(-1) ?? 0);
+  else leader.say(PACKET.trunc, common);
+  leader.stage.pass(20);
+  sendCommitted(leader, ...history.filter((zxid) => zxid > common));
+}
+
+/** Server 3 leads a new epoch with this history, and server 1 follows it. */
+export function followLeaderOf(stage: MemberStage, epoch: number, history: readonly number[]): Played {
+  const leader = stage.electOther(epoch);
+  sendHistory(leader, propose(leader, epoch), history);
+  establish(leader, epoch);
+  return leader;
+}
+
 /** NEWLEADER, the answer, UPTODATE. */
 export function establish(leader: Played, epoch: number): void {
   leader.say(PACKET.newLeader, makeZxid(epoch, 0), encodeUtf8(''));
@@ -465,4 +524,48 @@ export function followWith(stage: MemberStage, zxids: readonly number[]): Played
   establish(leader, epoch);
   assert.deepEqual(stage.zxids, zxids);
   return leader;
+}
+
+/** A played follower of server 1, which leads: up to the history and NEWLEADER. What it was sent comes back. */
+export function joinAs(
+  learner: Played,
+  serverId: number,
+  accepted: number,
+  lastZxid: number,
+  current = accepted,
+): string[] {
+  learner.say(PACKET.followerInfo, makeZxid(accepted, 0), followerInfo(serverId));
+  learner.stage.pass(20);
+  learner.say(PACKET.ackEpoch, lastZxid, int32(current));
+  learner.stage.pass(40);
+  return learner.take();
+}
+
+/** Server 1 leads the next epoch, and 2, which has the same history, follows it. */
+export function leadWith(stage: MemberStage, zxids: readonly number[]): Played {
+  const last = zxids.at(-1) ?? 0;
+  if (zxids.length > 0) {
+    followWith(stage, zxids).breakOff();
+    stage.pass(50);
+  }
+  stage.electSelf();
+  const follower = stage.learner();
+  joinAs(follower, 2, epochOf(last), last);
+  follower.say(PACKET.ack, makeZxid(stage.epochs[1], 0));
+  stage.pass(20);
+  assert.ok(follower.take().includes('UPTODATE 0x-1') || stage.server.isServing, 'the server does not lead');
+  return follower;
+}
+
+/** The bytes that a leader with this history sends behind SNAP. */
+export function snapshotOf(zxids: readonly number[]): Uint8Array {
+  const stage = new MemberStage({ rules: { forceSnapshotSync: true } }).start();
+  followWith(stage, zxids).breakOff();
+  stage.pass(50);
+  stage.electSelf();
+  const learner = stage.learner();
+  joinAs(learner, 2, 0, 0);
+  const [snapshot] = learner.snapshots;
+  assert.ok(snapshot !== undefined, 'the leader sends no snapshot');
+  return snapshot;
 }
