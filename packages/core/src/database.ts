@@ -61,6 +61,9 @@ export class Database {
   #stream: SnapshotStreamReader | null = null;
   /** The last zxid that the log had before such a snapshot. */
   #replacedZxid = 0;
+  /** The history on disk is being cut or read anew. */
+  #isLogClosed = false;
+  #onReopened: (() => void) | null = null;
 
   constructor(config: CoreConfig, ports: Ports, parts: DatabaseParts) {
     this.#config = config;
@@ -238,10 +241,14 @@ export class Database {
   #reread(nowMs: number, done: DatabaseDone): void {
     this.#renew();
     this.#parts.committedLog?.clear();
-    this.#recover(nowMs, (problem) => done(problem));
+    this.#recover(nowMs, (problem) => {
+      done(problem);
+      this.#onReopened?.();
+    });
   }
 
   #closeLog(done: DatabaseDone): void {
+    this.#isLogClosed = true;
     this.log.close((error) => done(error === null ? null : error.message));
   }
 
@@ -259,8 +266,19 @@ export class Database {
     );
   }
 
+  /** The server stops. What stands on a snapshot that is not on disk is dropped. */
+  close(done: () => void): void {
+    if (this.#isLogClosed) {
+      this.#onReopened = () => this.close(done);
+      return;
+    }
+    if (this.#isHeld) this.log.batch.clear();
+    this.#closeLog(() => done());
+  }
+
   /** A closed log is not opened again. */
   #renew(): void {
+    this.#isLogClosed = false;
     this.log = this.#newLog();
     this.pipeline = this.#newPipeline();
   }

@@ -218,10 +218,10 @@ export class Server {
 
   #finishStop(): void {
     if (this.#onStopped === null || this.#database.log.isFlushing) return;
-    if (this.state !== 'failed' && this.#database.pipeline.flush()) return;
+    if (this.state !== 'failed' && this.#database.flush()) return;
     const done = this.#onStopped;
     this.#onStopped = null;
-    this.#database.log.close(() => done());
+    this.#database.close(done);
   }
 
   #onDiskFailed(error: DiskError): void {

@@ -76,6 +76,7 @@ export class Leader {
   committedZxid: number;
   #proposedZxid: number;
   #durableZxid: number;
+  #hasNewAcks = false;
   readonly #host: LeaderHost;
   readonly #times: LearnerTimes;
   /** Accepted epochs by participant, this server among them. */
@@ -127,10 +128,12 @@ export class Leader {
     packets.push(bytes, start, end);
     while ((handle.stage as string) !== 'closed') {
       const result = packets.next();
-      if (result === 'more') return;
+      if (result === 'more') break;
       if (result === 'malformed') this.drop(handle);
       else this.#onPacket(handle);
     }
+    // Once for all acknowledgements that came together.
+    if (this.#hasNewAcks) this.#advance();
   }
 
   onDisconnected(handle: LearnerHandle): void {
@@ -270,6 +273,8 @@ export class Leader {
     handle.stage = 'ready';
     if (this.stage === 'leading') {
       handle.release();
+      // What it acknowledged before counts from now on.
+      this.#hasNewAcks = true;
       return;
     }
     if (this.#isVoter(handle)) this.#newLeaderAcks.add(handle.serverId);
@@ -302,7 +307,7 @@ export class Leader {
   /** This server's own log is on disk up to this zxid. */
   onDurable(zxid: number): void {
     this.#durableZxid = zxid;
-    if (this.stage === 'leading') this.#advance();
+    this.#advance();
   }
 
   #onAck(handle: LearnerHandle, zxid: number): void {
@@ -311,11 +316,13 @@ export class Leader {
     if (isEpoch || zxid <= handle.ackedZxid) return;
     handle.ackedZxid = zxid;
     handle.owedSinceMs = zxid >= this.#proposedZxid ? Number.POSITIVE_INFINITY : this.#host.nowMs;
-    if (this.stage === 'leading' && this.#isVoter(handle)) this.#advance();
+    if (this.#isVoter(handle)) this.#hasNewAcks = true;
   }
 
   /** Commits what a quorum has. */
   #advance(): void {
+    this.#hasNewAcks = false;
+    if (this.stage !== 'leading') return;
     const upTo = this.#quorumZxid();
     if (upTo <= this.committedZxid) return;
     this.committedZxid = upTo;
@@ -330,7 +337,11 @@ export class Leader {
   #quorumZxid(): number {
     const { serverId, rule } = this.#host;
     const acked: (readonly [number, number])[] = [[serverId, this.#durableZxid]];
-    for (const handle of this.handles) if (this.#isVoter(handle)) acked.push([handle.serverId, handle.ackedZxid]);
+    for (const handle of this.handles) {
+      // Who has not taken over this epoch may still give way to a server that knows nothing of its transactions.
+      const counts = handle.stage === 'ready' || handle.stage === 'current';
+      if (counts && this.#isVoter(handle)) acked.push([handle.serverId, handle.ackedZxid]);
+    }
     acked.sort((left, right) => right[1] - left[1]);
     const ids = new Set<number>();
     for (const [id, zxid] of acked) {

@@ -16,7 +16,7 @@
  * quorum protocol sections 5 to 8.
  */
 import { ByteReader, ByteWriter } from '@zoots/base';
-import { epochOf, makeZxid, PACKET, TXN_HEADER_BYTES, writeLearnerInfo } from '@zoots/protocol';
+import { counterOf, epochOf, formatZxid, makeZxid, PACKET, TXN_HEADER_BYTES, writeLearnerInfo } from '@zoots/protocol';
 import type { PeerStream } from './peer-stream.js';
 
 export type LearnerStage =
@@ -286,12 +286,17 @@ export class Learner {
 
   #append(zxid: number, bytes: Uint8Array, start: number, end: number): boolean {
     if (start < 0 || end - start < TXN_HEADER_BYTES) this.end(`a transaction of ${end - start} bytes`);
-    else if (zxid <= this.#host.lastLoggedZxid) this.end(`transaction ${zxid} after ${this.#host.lastLoggedZxid}`);
-    else this.#host.append(zxid, bytes, start, end);
+    else if (!follows(this.#host.lastLoggedZxid, zxid)) {
+      this.end(
+        `transaction ${formatZxid(zxid)} behind ${formatZxid(this.#host.lastLoggedZxid)}: some are missing, or repeated`,
+      );
+    } else this.#host.append(zxid, bytes, start, end);
     return this.stage !== 'ended';
   }
 
   #onProposal(zxid: number, bytes: Uint8Array, start: number, end: number): void {
+    // A leader that begins to forward while it sends history may propose one twice.
+    if (zxid <= this.#host.lastLoggedZxid && this.#uncommitted.includes(zxid)) return;
     if (!this.#append(zxid, bytes, start, end)) return;
     this.#uncommitted.push(zxid);
     this.#unacknowledged.push(zxid);
@@ -395,4 +400,9 @@ export class Learner {
     this.#stream.isClosed = true;
     this.#host.onEnded(reason);
   }
+}
+
+/** Is it the very next transaction, or one of a later epoch? */
+function follows(lastZxid: number, zxid: number): boolean {
+  return zxid === lastZxid + 1 || (epochOf(zxid) > epochOf(lastZxid) && counterOf(zxid) > 0);
 }
