@@ -221,10 +221,10 @@ export class ZabInvariants {
     member.deliveredZxid = Math.max(member.tipZxid, before);
   }
 
-  #deliverOpaque({ id, opaqueZxid, isOpaqueOwn, leads }: Member): void {
+  #deliverOpaque({ id, opaqueZxid, leads }: Member): void {
     if (opaqueZxid <= this.#committed.tip) return;
     // A leader commits whatever its log holds. A learner has nothing that its leader has not.
-    if (leads !== null && isOpaqueOwn) this.#committed.addUnknown(opaqueZxid);
+    if (leads !== null) this.#committed.addUnknown(opaqueZxid);
     else if (counterOf(opaqueZxid) !== 0 && opaqueZxid > this.#initialZxid) {
       fail('I16 QuorumBehindCommit', `server ${id} serves ${hex(opaqueZxid)}, which no leader has committed`);
     }
