@@ -39,6 +39,11 @@ export abstract class ReplyOracle {
     this.model = new Model(core);
   }
 
+  /** The last transaction up to a zxid that may stand for the beginning of an epoch. */
+  lastTxn(zxid: number): number {
+    return zxid;
+  }
+
   /** States whose quota usage the server may have looked at when it prepared the txn at hand. */
   protected abstract get quotaStates(): readonly number[];
   /** The oldest reply that a request which is sent now may get. */
@@ -89,7 +94,10 @@ export abstract class ReplyOracle {
       if (refused !== undefined) return this.model.refuse(logged, refused, record.code);
     }
     if (!this.model.isSessionAlive(sessionHigh, sessionLow)) {
-      fail('sessions', `txn ${hex(zxid)} belongs to session ${sessionKey(sessionHigh, sessionLow)}, which is closed`);
+      fail(
+        'sessions',
+        `txn ${hex(zxid)} (type ${type}, code ${record.code}) belongs to session ${sessionKey(sessionHigh, sessionLow)}, which is closed`,
+      );
     }
     const request = this.#takeSent(sessionHigh, sessionLow, cxid);
     if (request === undefined) {
@@ -117,7 +125,8 @@ export abstract class ReplyOracle {
     }
     if (request === null) this.onSessionExpired(sessionHigh, sessionLow);
     this.onSessionClosed(sessionHigh, sessionLow, request === null);
-    this.#sent.delete(sessionKey(sessionHigh, sessionLow));
+    // In an ensemble what was on its way is refused, and that has a zxid, too.
+    if (!this.isOfEnsemble) this.#sent.delete(sessionKey(sessionHigh, sessionLow));
     const must = this.model.ephemeralsOf(sessionHigh, sessionLow);
     const listed = [...record.paths].sort();
     if (JSON.stringify(must) !== JSON.stringify(listed)) {

@@ -66,12 +66,12 @@ export class EnsembleOracle
 
   #onLeading(server: number, epoch: number): void {
     const { zxid } = this.#history.stateOf(server);
-    this.#bases.set(epoch, this.#lastTxn(zxid));
+    this.#bases.set(epoch, this.lastTxn(zxid));
     this.#agree(zxid);
   }
 
   /** A zxid with counter 0 stands for the beginning of its epoch: the last transaction is the one before. */
-  #lastTxn(zxid: number): number {
+  override lastTxn(zxid: number): number {
     let at = zxid;
     while (counterOf(at) === 0 && at > 0) at = this.#baseOf(epochOf(at));
     return at;
@@ -84,14 +84,14 @@ export class EnsembleOracle
   }
 
   #before(zxid: number): number {
-    return counterOf(zxid) > 1 ? zxid - 1 : this.#lastTxn(makeZxid(epochOf(zxid), 0));
+    return counterOf(zxid) > 1 ? zxid - 1 : this.lastTxn(makeZxid(epochOf(zxid), 0));
   }
 
   /** Everything up to `zxid` is agreed on. */
   #agree(zxid: number): void {
     const agreed = this.model.lastZxid;
     const fresh: number[] = [];
-    for (let at = this.#lastTxn(zxid); at > agreed; at = this.#before(at)) fresh.push(at);
+    for (let at = this.lastTxn(zxid); at > agreed; at = this.#before(at)) fresh.push(at);
     const oldest = fresh.at(-1);
     // The same question for a history that brings nothing new is Zab's (I5, I6).
     if (oldest !== undefined && this.#before(oldest) !== agreed) {

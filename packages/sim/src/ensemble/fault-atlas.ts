@@ -41,7 +41,7 @@ export class FaultAtlas {
     const { history, oracle } = this.#world;
     const state = history.stateOf(member.id);
     const isSameEpoch = state.epoch === history.stateOf(leader.id).epoch && state.epoch === history.epoch;
-    return member.isServing && isSameEpoch && state.zxid >= oracle.model.lastZxid;
+    return member.isInStep && isSameEpoch && oracle.lastTxn(state.zxid) >= oracle.model.lastZxid;
   }
 
   onWiped(member: Member): void {

@@ -79,12 +79,14 @@ export class History {
       onLeading: (epoch) => {
         state.isEstablished = true;
         state.epoch = epoch;
+        state.zxid = Math.max(0, server.tree.lastProcessedZxid);
         this.epoch = Math.max(this.epoch, epoch);
         this.tell({ kind: 'leading', server: id, epoch });
       },
       onFollowing: (leader, epoch) => {
         state.isEstablished = true;
         state.epoch = epoch;
+        state.zxid = Math.max(0, server.tree.lastProcessedZxid);
         this.tell({ kind: 'following', server: id, leader, epoch });
       },
       onProposed: (zxid, bytes, start, end) => {

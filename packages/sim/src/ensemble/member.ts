@@ -94,13 +94,13 @@ export class Member implements HostWatcher, QuorumSide, NetHost {
     return state === 'up' || state === 'stopping' ? (server?.peer ?? null) : null;
   }
 
-  /** It leads or follows, and serves clients. */
-  get isServing(): boolean {
-    return this.isUp && this.#world.history.stateOf(this.id).isEstablished && this.server?.isServing === true;
+  /** It leads or follows in an established epoch. Whether it serves clients is another matter (leaderServes). */
+  get isInStep(): boolean {
+    return this.isUp && this.#world.history.stateOf(this.id).isEstablished;
   }
 
   get isLeading(): boolean {
-    return this.isServing && this.#world.history.stateOf(this.id).role === 'leading';
+    return this.isInStep && this.#world.history.stateOf(this.id).role === 'leading';
   }
 
   // ---- for the net ----

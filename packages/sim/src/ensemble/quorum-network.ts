@@ -36,6 +36,10 @@ interface Orphan {
 
 /** Refusals and resets are told so late at most. */
 const TELL_US_MAX = 1_000;
+/** A machine that writes to a connection which the other one has forgotten is told so. */
+const HALF_OPEN_US_MAX = 3_000_000;
+/** How often a machine behind a cut tries. */
+const RETRY_US = 100_000;
 
 export class QuorumNetwork {
   readonly links = new Set<ServerLink>();
@@ -89,11 +93,27 @@ export class QuorumNetwork {
     for (const key of [...this.#cuts]) this.setCut(Math.floor(key / 256), key % 256, false);
   }
 
-  /** Breaks a connection; a side behind a cut learns nothing. */
+  /** Breaks a connection. A side that is not told at once learns of it when it is heard no more: half-open, for a while. */
   break(one: ServerLink, tellDialler: boolean, tellListener: boolean): void {
     if (!this.links.delete(one)) return;
     const { link, from, to } = one;
-    link.reset(tellDialler && !this.isCut(to, from), tellListener && !this.isCut(from, to));
+    const dialler = link.down.reader;
+    const listener = link.up.reader;
+    link.reset(false, false);
+    if (dialler !== null) this.#tellReset(dialler, to, from, tellDialler ? 0 : this.#prng.below(HALF_OPEN_US_MAX));
+    if (listener !== null) this.#tellReset(listener, from, to, tellListener ? 0 : this.#prng.below(HALF_OPEN_US_MAX));
+  }
+
+  /** What says that the connection is gone comes from the other machine: not through a cut. */
+  #tellReset(end: Endpoint, from: number, to: number, delayUs: number): void {
+    if (delayUs === 0 && !this.isCut(from, to)) {
+      end.onReset();
+      return;
+    }
+    this.#simulator.after(Math.max(delayUs, 1), () => {
+      if (this.isCut(from, to)) this.#tellReset(end, from, to, RETRY_US);
+      else end.onReset();
+    });
   }
 
   // ---- machines ----
@@ -111,14 +131,13 @@ export class QuorumNetwork {
       one.link.reset(false, false);
       if (end === null) continue;
       if (isSilent) this.#orphans.push({ server, link: one, end });
-      else this.#tellReset(one, server, end);
+      else this.#tellOther(one, server, end);
     }
   }
 
-  #tellReset(one: ServerLink, gone: number, end: Endpoint): void {
+  #tellOther(one: ServerLink, gone: number, end: Endpoint): void {
     const other = one.from === gone ? one.to : one.from;
-    if (this.isCut(gone, other)) return;
-    this.#simulator.after(this.#prng.below(TELL_US_MAX), () => end.onReset());
+    this.#tellReset(end, gone, other, this.#prng.between(1, TELL_US_MAX));
   }
 
   onBack(server: number): void {
@@ -126,7 +145,7 @@ export class QuorumNetwork {
       const orphan = this.#orphans[i] as Orphan;
       if (orphan.server !== server) continue;
       this.#orphans.splice(i, 1);
-      this.#tellReset(orphan.link, server, orphan.end);
+      this.#tellOther(orphan.link, server, orphan.end);
     }
   }
 

@@ -147,7 +147,7 @@ export class EnsembleRun {
     const { members, history, leader } = this.world;
     if (leader === null) return false;
     return members.every(
-      (member) => absent.has(member) || (member.isServing && history.stateOf(member.id).epoch === history.epoch),
+      (member) => absent.has(member) || (member.isInStep && history.stateOf(member.id).epoch === history.epoch),
     );
   }
 
@@ -182,7 +182,9 @@ export class EnsembleRun {
     const { world } = this;
     const isEven = (): boolean =>
       this.#isLed(new Set()) &&
-      world.members.every(({ id }) => world.history.stateOf(id).zxid === world.oracle.model.lastZxid);
+      world.members.every(
+        ({ id }) => world.oracle.lastTxn(world.history.stateOf(id).zxid) === world.oracle.model.lastZxid,
+      );
     this.#await(`all servers to have everything ${when}`, this.leaderMs, isEven);
     for (const { id, server } of world.members) {
       compareState(server as Server, world.oracle.model, `${when}, on server ${id}`);
