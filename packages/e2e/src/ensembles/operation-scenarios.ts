@@ -26,10 +26,10 @@ async function writeAll(session: WireSession, home: string): Promise<void> {
     { type: Op.setData, body: bodies.setData(`${home}/m`, Buffer.from('mm'), 0) },
     { type: Op.delete, body: bodies.pathVersion(`${home}/m/two`, 0) },
   ]);
-  assert.deepEqual(
-    done.map(({ type }) => type),
-    [Op.create, Op.create2, Op.check, Op.setData, Op.delete],
-  );
+  // Members before 3.8.2 answer a create2 in a multi as a create.
+  const types = done.map(({ type }) => type);
+  assert.ok(types[1] === Op.create2 || types[1] === Op.create, `a create2 in a multi is answered as ${types[1]}`);
+  assert.deepEqual(types.toSpliced(1, 1), [Op.create, Op.check, Op.setData, Op.delete]);
   const undone = await session.multi([
     { type: Op.create, body: bodies.create(`${home}/never`, null, openAcl, 0) },
     { type: Op.check, body: bodies.pathVersion(home, 99) },

@@ -32,7 +32,9 @@ async function sessionsMove(stage: Stage): Promise<void> {
     assert.equal(second.sessionId, first.sessionId, `the session of ${here} at ${there}`);
     assert.equal((await second.exists(path))?.ephemeralOwner, first.sessionId);
     await second.setData(path, 'still mine');
-    const late = await first.request(Op.setData, bodies.setData(path, Buffer.from('late'), -1)).catch(() => null);
+    // A number of its own: answers on followers are found by session and number, as in Apache's.
+    const lateBody = bodies.setData(path, Buffer.from('late'), -1);
+    const late = await first.request(Op.setData, lateBody, 1_000).catch(() => null);
     assert.ok(
       late === null || late.err === -118,
       `${here} still writes for the session that moved to ${there}: ${late?.err}`,
