@@ -2,8 +2,8 @@
  * What a learner needs of its server ({@link LearnerHost}), made of the server's parts; and how it reaches its leader: a few
  * attempts, because whoever was elected may need a moment to open its port.
  */
-import type { ByteWriter } from '@zoots/base';
-import { PACKET } from '@zoots/protocol';
+import { type ByteWriter, logLevels } from '@zoots/base';
+import { formatZxid, PACKET } from '@zoots/protocol';
 import type { Session } from '../session/session-table.js';
 import type { LearnerHost, StepDone } from './learner.js';
 import { Learner } from './learner.js';
@@ -117,12 +117,21 @@ export class LearnerRole implements LearnerHost {
     this.#role.writeEpoch(this, 'current', epoch, done);
   }
 
+  /** What is on this server's disk is about to change: the log must tell. A DIFF only adds. */
+  #logReplacement(how: 'TRUNC' | 'SNAP', zxid: number): void {
+    const { logger } = this.#parts.ports;
+    const fields = { leader: this.leaderId, how, its: formatZxid(zxid), ours: formatZxid(this.lastLoggedZxid) };
+    logger.log(logLevels.info, 'the leader replaces history', fields);
+  }
+
   truncate(zxid: number, done: StepDone): void {
+    this.#logReplacement('TRUNC', zxid);
     this.#role.runStep(this, (ended) => this.#parts.database.truncate(zxid, this.nowMs, ended), done);
     this.#role.observer?.onReplaced?.('truncated', zxid);
   }
 
   beginSnapshot(zxid: number): void {
+    this.#logReplacement('SNAP', zxid);
     this.#parts.database.beginReplacement(zxid, this.nowMs);
     this.#role.observer?.onReplaced?.('snapshot', zxid);
   }
