@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { connect, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { nullLogger, RecordingLogger } from '@zoots/base';
 import { ElectionLinks, type ElectionLinksSettings } from './election-links.js';
@@ -42,6 +42,8 @@ function settingsOf(
     connectTimeoutMs: 1_000,
     handshakeTimeoutMs: 1_000,
     keepAlive: false,
+    callAgainMs: 20,
+    silenceMs: 60,
   };
 }
 
@@ -164,4 +166,51 @@ test('a frame that cannot be ends the connection', async (context) => {
   socket.write(Buffer.from('7fffffff', 'hex'));
   await new Promise((resolve) => socket.once('close', resolve));
   assert.deepEqual(one.heard, []);
+});
+
+test('who was away gets its message as soon as it is there, without another one', async (context) => {
+  const [gone] = (await makeEnds(context, 1)) as [End];
+  await gone.links.close();
+  const at = { host: '127.0.0.1', port: gone.port };
+  const caller = new ElectionLinks(settingsOf(2, { host: '127.0.0.1', port: 0 }, new Map([[1, at]])), nullLogger, {
+    onFrame: () => {},
+  });
+  context.after(() => caller.close());
+  caller.send(1, bytes('a vote'));
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  const heard: string[] = [];
+  const back = new ElectionLinks(settingsOf(1, at, new Map([[2, at]])), nullLogger, {
+    onFrame: (from, frame, start, end) => heard.push(`${from}: ${Buffer.from(frame.slice(start, end)).toString()}`),
+  });
+  context.after(() => back.close());
+  await back.listen();
+  back.open();
+  await until(() => heard.length === 1);
+  assert.deepEqual(heard, ['2: a vote']);
+});
+
+test('a connection that swallows votes is given up; one on which nothing was asked twice stays', async (context) => {
+  const calls: Socket[] = [];
+  const deaf = createServer((socket) => {
+    socket.on('error', () => {});
+    calls.push(socket.resume());
+  });
+  await new Promise<void>((resolve) => deaf.listen(0, '127.0.0.1', resolve));
+  context.after(() => {
+    deaf.close();
+    for (const socket of calls) socket.destroy();
+  });
+  const at = { host: '127.0.0.1', port: (deaf.address() as { port: number }).port };
+  const caller = new ElectionLinks(settingsOf(2, { host: '127.0.0.1', port: 0 }, new Map([[1, at]])), nullLogger, {
+    onFrame: () => {},
+  });
+  context.after(() => caller.close());
+  caller.send(1, bytes('an answer'));
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  assert.equal(calls.length, 1);
+  caller.send(1, bytes('a vote'));
+  await until(() => calls.length === 2);
+  await until(() => calls[0]?.destroyed === true);
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  assert.equal(calls.length, 2, 'the fresh one is given its time');
 });

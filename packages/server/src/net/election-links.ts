@@ -11,6 +11,7 @@
 import { createServer, connect as dial, type Server as NetServer, type Socket } from 'node:net';
 import { ByteReader, ByteWriter, type Logger, logLevels } from '@zoots/base';
 import { ELECTION_FRAME_BYTES_MAX, FrameReader, readInitMessage, writeInitMessage } from '@zoots/protocol';
+import { ElectionPatience } from './election-patience.js';
 
 export interface ElectionAddress {
   readonly host: string;
@@ -29,6 +30,9 @@ export interface ElectionLinksSettings {
   /** How long a caller may take to say who it is. */
   readonly handshakeTimeoutMs: number;
   readonly keepAlive: boolean;
+  /** How often members that do not get their messages are called; and after how much silence a connection counts as dead. */
+  readonly callAgainMs: number;
+  readonly silenceMs: number;
 }
 
 export interface ElectionLinksEvents {
@@ -54,11 +58,14 @@ export class ElectionLinks {
   readonly #unreachable = new Set<number>();
   /** Came before {@link open}. */
   #waiting: Socket[] | null = [];
+  readonly #patience: ElectionPatience;
+  #timer: NodeJS.Timeout | null = null;
   #net: NetServer | null = null;
   #isClosed = false;
 
   constructor(settings: ElectionLinksSettings, logger: Logger, events: ElectionLinksEvents) {
     this.#settings = settings;
+    this.#patience = new ElectionPatience(settings.silenceMs);
     this.#logger = logger;
     this.#events = events;
   }
@@ -95,9 +102,18 @@ export class ElectionLinks {
     frame.set(message, 4);
     this.#latest.set(to, frame);
     this.#unsent.add(to);
+    this.#patience.onSent(to, performance.now());
+    this.#timer ??= setInterval(this.#callAgain, this.#settings.callAgainMs).unref();
     if (this.#links.has(to)) this.#pump(to);
     else this.#call(to);
   }
+
+  /** Connections that are there stay until the call succeeds. */
+  readonly #callAgain = (): void => {
+    const isConnected = (id: number): boolean => this.#links.has(id);
+    const isUnsent = (id: number): boolean => this.#unsent.has(id);
+    for (const id of this.#patience.due(performance.now(), isConnected, isUnsent)) this.#call(id);
+  };
 
   /** Dials everybody who is not connected. */
   connectAll(): void {
@@ -111,6 +127,7 @@ export class ElectionLinks {
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    if (this.#timer !== null) clearInterval(this.#timer);
     const waiting = this.#waiting ?? [];
     for (const socket of [...this.#links.values(), ...this.#dialing.values(), ...this.#strangers, ...waiting]) {
       socket.destroy();
@@ -227,6 +244,7 @@ export class ElectionLinks {
   #adopt(id: number, socket: Socket, frames: FrameReader): void {
     this.#drop(id);
     this.#links.set(id, socket);
+    this.#patience.onSign(id);
     const at = this.#settings.peers.get(id);
     if (at !== undefined) this.#tellReachable(id, at);
     socket.on('data', (chunk: Buffer) => this.#onData(id, socket, frames, chunk));
@@ -235,7 +253,10 @@ export class ElectionLinks {
     });
     socket.on('drain', () => this.#pump(id));
     // Also what was sent on the connection before: it may have been lost.
-    if (this.#latest.has(id)) this.#unsent.add(id);
+    if (this.#latest.has(id)) {
+      this.#unsent.add(id);
+      this.#patience.onSent(id, performance.now());
+    }
     this.#pump(id);
   }
 
@@ -265,6 +286,7 @@ export class ElectionLinks {
         this.#drop(id);
         return;
       }
+      this.#patience.onSign(id);
       this.#events.onFrame(id, frames.bytes, frames.start, frames.end);
     }
   }

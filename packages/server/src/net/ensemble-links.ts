@@ -12,6 +12,8 @@ import { bindFailure } from './bind-failure.js';
 import { ElectionLinks } from './election-links.js';
 import { QuorumLinks } from './quorum-links.js';
 
+/** Pause between calls to members that do not get our votes. */
+const CALL_AGAIN_MS = 1_000;
 /** Pause between attempts to bind a port. */
 const BIND_PAUSE_MS = 1_000;
 
@@ -42,6 +44,8 @@ export class EnsembleLinks {
         connectTimeoutMs: config.electionConnectTimeoutMs,
         handshakeTimeoutMs: config.electionReadTimeoutMs,
         keepAlive: config.tcpKeepAlive,
+        callAgainMs: CALL_AGAIN_MS,
+        silenceMs: config.electionConnectTimeoutMs,
       },
       logger,
       { onFrame: (from, bytes, start, end) => this.#inputs?.onElectionFrame(from, bytes, start, end) },
