@@ -324,13 +324,22 @@ export class Leader {
     this.#hasNewAcks = false;
     if (this.stage !== 'leading') return;
     const upTo = this.#quorumZxid();
+    // A sync comes between what was proposed before it and what came behind it: nobody behind it may be answered first.
+    while (this.#syncs.length > 0 && (this.#syncs[0] as PendingSync).afterZxid < upTo) {
+      this.#commit((this.#syncs[0] as PendingSync).afterZxid);
+      this.#answerSyncs();
+    }
+    this.#commit(upTo);
+    this.#answerSyncs();
+  }
+
+  #commit(upTo: number): void {
     if (upTo <= this.committedZxid) return;
     this.committedZxid = upTo;
     this.#host.forEachOutstanding(upTo, (zxid, bytes, start, end) => {
       for (const handle of this.handles) handle.commit(zxid, bytes, start, end);
     });
     this.#host.commitUpTo(upTo);
-    this.#answerSyncs();
   }
 
   /** The highest zxid up to which a quorum has everything. */
