@@ -11,7 +11,7 @@
  * Tree, sessions, log and connections of the shell stay over all of this. Source: ZooKeeper's QuorumPeer; docs/zab.md.
  */
 import { ByteReader, ByteWriter, logLevels } from '@zoots/base';
-import { formatEnsemble, formatZxid, readNotification, writeNotification } from '@zoots/protocol';
+import { formatEnsemble, formatZxid, makeZxid, readNotification, writeNotification } from '@zoots/protocol';
 import { describeRecoveryError, ENTRY_BYTES_MAX, type Epochs, loadEpochs } from '@zoots/storage';
 import { Election, type Vote } from './election.js';
 import { LeaderRole } from './leader-role.js';
@@ -158,7 +158,15 @@ export class Peer implements PeerInputs, RoleHost {
     if (leader === undefined) return [];
     return [...leader.handles]
       .filter(({ serverId }) => !Number.isNaN(serverId))
-      .map(({ serverId, isObserver, stage }) => ({ serverId, isObserver, isSynced: stage === 'current' }));
+      .map((handle) => {
+        const { serverId, isObserver, stage } = handle;
+        return { serverId, isObserver, isSynced: stage === 'current', lagTxns: this.#lagOf(handle) };
+      });
+  }
+
+  #lagOf({ owedSinceMs, ackedZxid }: LearnerHandle): number {
+    if (owedSinceMs === Number.POSITIVE_INFINITY) return 0;
+    return Math.max(this.#parts.database.lastLoggedZxid - Math.max(ackedZxid, makeZxid(this.epochs.current, 0)), 0);
   }
 
   /** Syncs of learners that wait for a commit. */
@@ -475,4 +483,6 @@ export interface LearnerView {
   readonly serverId: number;
   readonly isObserver: boolean;
   readonly isSynced: boolean;
+  /** Proposals of this epoch that it has not acknowledged; observers acknowledge none, and owe none. */
+  readonly lagTxns: number;
 }
