@@ -16,7 +16,8 @@
  * quorum protocol sections 5 to 8.
  */
 import { ByteReader, ByteWriter } from '@zoots/base';
-import { counterOf, epochOf, formatZxid, makeZxid, PACKET, TXN_HEADER_BYTES, writeLearnerInfo } from '@zoots/protocol';
+import { epochOf, formatZxid, makeZxid, PACKET, TXN_HEADER_BYTES, writeLearnerInfo } from '@zoots/protocol';
+import { follows } from '@zoots/storage';
 import type { PeerStream } from './peer-stream.js';
 
 export type LearnerStage =
@@ -400,9 +401,4 @@ export class Learner {
     this.#stream.isClosed = true;
     this.#host.onEnded(reason);
   }
-}
-
-/** Is it the very next transaction, or one of a later epoch? */
-function follows(lastZxid: number, zxid: number): boolean {
-  return zxid === lastZxid + 1 || (epochOf(zxid) > epochOf(lastZxid) && counterOf(zxid) > 0);
 }
