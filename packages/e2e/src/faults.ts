@@ -39,7 +39,7 @@ const leaderGapMaxMs = 500;
 
 async function runRow(row: FaultRow, { kind, workDir, seed, isShort }: Settings): Promise<RowResult> {
   const prng = new Prng(seed);
-  const cluster = await Cluster.start({ kind, workDir: join(workDir, row.word), hasLinks: true });
+  const cluster = await Cluster.start({ kind, workDir, hasLinks: true });
   const notes: string[] = [];
   try {
     const ports = cluster.members.map(({ port }) => port);
@@ -48,7 +48,7 @@ async function runRow(row: FaultRow, { kind, workDir, seed, isShort }: Settings)
     await sleep(500);
     let broken: string | null = null;
     try {
-      await row.run({ cluster, prng, workDir: join(workDir, row.word), rounds: isShort ? 4 : 16, notes });
+      await row.run({ cluster, prng, workDir, rounds: isShort ? 4 : 16, notes });
       await cluster.heal();
       await goesOn(load);
     } catch (error) {
@@ -123,12 +123,12 @@ async function main(): Promise<number> {
   const tally = { passed: 0, failed: 0, skipped: 0 };
   console.log(`${settings.kind}, seed ${settings.seed}${settings.isShort ? ', short form' : ''}`);
   try {
-    for (const row of chosenRows(values.rows)) {
+    for (const [number, row] of chosenRows(values.rows).entries()) {
       const beganMs = performance.now();
       const line = (mark: string): string =>
         `${mark} ${row.name} (${((performance.now() - beganMs) / 1000).toFixed(1)} s)`;
       try {
-        const { failures, text } = await row.run(settings);
+        const { failures, text } = await row.run({ ...settings, workDir: join(workDir, `${number + 1}-${row.word}`) });
         tally[failures.length === 0 ? 'passed' : 'failed']++;
         console.log(`${line(failures.length === 0 ? 'ok  ' : 'FAIL')}: ${text}`);
         for (const failure of failures.slice(0, failuresShownMax)) console.log(`       ${failure}`);

@@ -201,13 +201,12 @@ export class LoadClient {
     const isRead = kind === 'read';
     if (reply.err === 0) {
       operation.outcome = 'ok';
-      const reader = new WireReader(reply.body);
-      if (isRead) operation.value = String(reader.buffer());
-      if (isRead || kind === 'write' || kind === 'cas') {
-        const stat = readStat(reader);
-        operation.version = stat.version;
-        operation.mzxid = Number(stat.mzxid);
-        this.#versions.set(key, stat.version);
+      try {
+        this.#takeStat(operation, new WireReader(reply.body));
+      } catch (error) {
+        this.#load.faults.push(
+          `${kind} ${key} was answered with ${reply.body.length} bytes: ${(error as Error).message}`,
+        );
       }
     } else if (isRead && reply.err === noNode) {
       operation.outcome = 'ok';
@@ -217,6 +216,16 @@ export class LoadClient {
     } else {
       this.#load.faults.push(`${kind} ${key} was answered with ${errorName(reply.err)}`);
     }
+  }
+
+  #takeStat(operation: Operation, reader: WireReader): void {
+    const { kind, key } = operation;
+    if (kind === 'read') operation.value = String(reader.buffer());
+    if (kind !== 'read' && kind !== 'write' && kind !== 'cas') return;
+    const stat = readStat(reader);
+    operation.version = stat.version;
+    operation.mzxid = Number(stat.mzxid);
+    this.#versions.set(key, stat.version);
   }
 }
 

@@ -123,20 +123,23 @@ export class Link {
   #carry(from: Socket, to: Socket, rewrite?: readonly [from: string, to: string]): void {
     let isFirst = rewrite !== undefined;
     let earliestMs = 0;
+    // A stream keeps its order, whenever timers fire.
+    const waiting: Buffer[] = [];
     from.on('data', (chunk: Buffer) => {
       const bytes = isFirst && rewrite !== undefined ? replaced(chunk, ...rewrite) : chunk;
       isFirst = false;
-      const nowMs = performance.now();
       const delayMs = this.#delayMs();
-      if (delayMs === 0 && earliestMs <= nowMs) {
+      if (delayMs === 0 && waiting.length === 0) {
         if (!to.write(bytes)) {
           from.pause();
           to.once('drain', () => this.#applyTo(from));
         }
         return;
       }
+      const nowMs = performance.now();
       earliestMs = Math.max(earliestMs, nowMs + delayMs);
-      setTimeout(() => to.write(bytes), earliestMs - nowMs);
+      waiting.push(bytes);
+      setTimeout(() => to.write(waiting.shift() as Buffer), earliestMs - nowMs);
     });
     from.on('end', () => to.end());
   }
