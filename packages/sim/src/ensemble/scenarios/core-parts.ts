@@ -18,6 +18,7 @@ export const Leader = await partOf('zab/leader', 'Leader');
 export const LeaderRole = await partOf('zab/leader-role', 'LeaderRole');
 export const LearnerHandle = await partOf('zab/learner-handle', 'LearnerHandle');
 export const LearnerRole = await partOf('zab/learner-role', 'LearnerRole');
+export const Overlay = await partOf('request/outstanding', 'Overlay');
 export const Submission = await partOf('request/submission', 'Submission');
 
 /** Replaces a getter of a class; returns the undo. */

@@ -5,8 +5,8 @@
 import assert from 'node:assert/strict';
 import { makeZxid, PACKET } from '@zoots/protocol';
 import { patch } from '../../mutant.js';
-import { SimDisk } from '../../sim-disk.js';
 import { Database, LearnerRole, patchGetter } from './core-parts.js';
+import { keepsNewerSnapshots, swallowWriteErrors } from './disk-bugs.js';
 import {
   closeSessionTxn,
   createTxn,
@@ -45,14 +45,6 @@ function mustHave(stage: MemberStage, zxids: readonly number[], when: string): v
   stage.powerCutAndRestart();
   assert.deepEqual(stage.zxids, zxids, `${when}: its tree after a restart`);
 }
-
-const keepsNewerSnapshots = (): (() => void) =>
-  patch(SimDisk.prototype, 'rename', (original) => {
-    return function (this: SimDisk, from: string, to: string, done: (error: null) => void) {
-      if (to.includes('undone')) this.list('/', () => done(null));
-      else original.call(this, from, to, done);
-    };
-  });
 
 scenario(
   1,
@@ -255,32 +247,10 @@ scenario(
   },
   {
     bug: 'an append that failed is passed over',
-    plant: () => swallowWriteErrors(),
+    plant: swallowWriteErrors,
     caughtBy: /its tree|the server is gone|did not dial|ACKEPOCH/,
   },
 );
-
-/** Errors of writes to the log reach nobody. */
-export function swallowWriteErrors(): () => void {
-  type Write = (at: number, bytes: Uint8Array, start: number, end: number, sync: boolean, done: Ended) => void;
-  type Ended = (error: unknown) => void;
-  return patch(SimDisk.prototype, 'open', (original) => {
-    return function (
-      this: SimDisk,
-      path: string,
-      mode: string,
-      done: (error: unknown, file: { write: Write } | null) => void,
-    ) {
-      original.call(this, path, mode, (error: unknown, file: { write: Write } | null) => {
-        if (file !== null && path.includes('/log.')) {
-          const write = file.write.bind(file);
-          file.write = (at, bytes, start, end, sync, then) => write(at, bytes, start, end, sync, () => then(null));
-        }
-        done(error, file);
-      });
-    };
-  });
-}
 
 const NINE = [1, 2, 3, 4, 5, 6, 7, 8, 9].map(z);
 const SNAPSHOT = snapshotOf(NINE);

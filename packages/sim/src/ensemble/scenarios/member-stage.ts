@@ -331,6 +331,12 @@ export class MemberStage implements QuorumNet, QuorumSide {
   #logSyncMs = 0;
   #onOperation: (name: DiskOperation, path: string) => void = () => {};
 
+  /** Patches each server that is made. */
+  onServer: (server: Server) => void = () => {};
+
+  /** The kernel takes no bytes for this stream: they pile up on the server's side. */
+  readonly stuck = new Set<PeerStream>();
+
   /** `then` happens before the n-th (1 = next) operation on a file of this name from now on. */
   before(operation: DiskOperation | 'any', file: string, count: number, then: () => void): void {
     let left = count;
@@ -434,7 +440,9 @@ export class MemberStage implements QuorumNet, QuorumSide {
     return played;
   }
 
-  onServerMade(): void {}
+  onServerMade(server: Server): void {
+    this.onServer(server);
+  }
 
   flush(server: Server): void {
     if (this.host.server !== server) return;
@@ -443,7 +451,8 @@ export class MemberStage implements QuorumNet, QuorumSide {
       const bytes = stream.out.toBytes();
       stream.out = new ByteWriter(64);
       if (played === undefined) continue;
-      played.hear(bytes);
+      if (this.stuck.has(stream)) stream.unsentBytes += bytes.length;
+      else played.hear(bytes);
       if (stream.isClosed) played.isClosed = true;
     }
   }
@@ -553,7 +562,10 @@ export function leadWith(stage: MemberStage, zxids: readonly number[]): Played {
   joinAs(follower, 2, epochOf(last), last);
   follower.say(PACKET.ack, makeZxid(stage.epochs[1], 0));
   stage.pass(20);
-  assert.ok(follower.take().includes('UPTODATE 0x-1') || stage.server.isServing, 'the server does not lead');
+  assert.ok(
+    follower.take().some((line) => line.startsWith('UPTODATE')),
+    'the server does not lead',
+  );
   return follower;
 }
 
@@ -568,4 +580,52 @@ export function snapshotOf(zxids: readonly number[]): Uint8Array {
   const [snapshot] = learner.snapshots;
   assert.ok(snapshot !== undefined, 'the leader sends no snapshot');
   return snapshot;
+}
+
+/** The session of the played follower 2's client. */
+export const CLIENT = { high: 0x0200_0001, low: 1 };
+
+/** A request as a learner forwards it. */
+export function forward(
+  follower: Played,
+  cxid: number,
+  op: number,
+  body: (out: ByteWriter) => void,
+  session = CLIENT,
+): void {
+  const out = new ByteWriter(128);
+  out.int32(session.high);
+  out.int32(session.low);
+  out.int32(cxid);
+  out.int32(op);
+  body(out);
+  follower.say(PACKET.request, -1, out.toBytes());
+  follower.stage.pass(5);
+}
+
+export function openSession(follower: Played, timeoutMs = 20_000, session = CLIENT): void {
+  forward(follower, 0, OP.createSession, (out) => out.int32(timeoutMs), session);
+}
+
+export function askCreate(follower: Played, cxid: number, path: string, flags = 0, session = CLIENT): void {
+  const body = (out: ByteWriter): void => {
+    out.string(path);
+    out.buffer(encodeUtf8('x'));
+    out.int32(1);
+    out.int32(31);
+    out.string('world');
+    out.string('anyone');
+    out.int32(flags);
+  };
+  forward(follower, cxid, OP.create, body, session);
+}
+
+/** The played follower acknowledges every proposal that it has heard. */
+export function acknowledgeAll(follower: Played): string[] {
+  const heard = follower.take();
+  for (const line of heard) {
+    if (line.startsWith('PROPOSAL ')) follower.say(PACKET.ack, Number.parseInt(line.slice(11), 16));
+  }
+  follower.stage.pass(5);
+  return heard;
 }
