@@ -31,6 +31,7 @@ const wordTexts: Readonly<Record<string, string>> = {
   hash: 'the digest log: tree digests at every 128th zxid',
   isro: '`rw`, or `ro` for a server in read-only mode',
   mntr: 'counters as `zk_name<TAB>value` lines, for monitoring',
+  role: 'which role this server has in its ensemble, who leads, and why; how far learners are behind (not a word of Apache)',
   ruok: '`imok` from a server that runs',
   srst: 'sets the counters of the server to zero',
   srvr: 'version, latencies, counters, zxid, mode, znodes',

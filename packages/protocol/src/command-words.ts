@@ -22,6 +22,8 @@ const WORDS = [
   'mntr',
   'isro',
   'hash',
+  // Not one of Apache's: which role in an ensemble, and why.
+  'role',
 ] as const;
 
 /** What telnet sends for an interrupt; known, and closed without a word. */

@@ -157,6 +157,10 @@ test('alone of three: the ports are open, and nobody is served', async (context)
   }
   assert.deepEqual([await ensemble.say(1, 'isro'), await ensemble.say(1, 'ruok')], ['null', 'imok']);
   assert.match(await ensemble.say(1, 'envi'), /^Environment:\n/);
+  assert.match(
+    await ensemble.say(1, 'role'),
+    /^Role: looking\nServer: 1 of 1, 2, 3\nLeader: unknown\nEpoch: 0\nWhy: .+\n$/,
+  );
   const port = (ensemble.running.get(1) as AssembledServer).clientPort;
   assert.equal(await openSession(port), null, 'clients are closed');
   const events = (ensemble.loggers.get(1) as RecordingLogger).records.map(({ event }) => event);
@@ -188,6 +192,11 @@ test('leader, follower, observer: every word by role', async (context) => {
   assert.equal(await ensemble.say(7, 'isro'), 'rw');
   assert.match(await ensemble.say(0, 'dump'), /^SessionTracker dump:\nGlobal Sessions\(1\):\n0x[0-9a-f]+\t4000ms\neph/);
   assert.match(await ensemble.say(9, 'dump'), /^SessionTracker dump:\nSession Sets \(1\)\/\(1\):\n1 expire at /);
+  assert.match(
+    await ensemble.say(9, 'role'),
+    /^Role: leading\nServer: 9 of 0, 7, 9, 255\nLeader: 9\nEpoch: 1\nWhy: .+\n(Learner (0|255): follower, in step\n|Learner 7: observer, in step\n){3}$/,
+  );
+  assert.match(await ensemble.say(7, 'role'), /^Role: observing\nServer: 7 of .*\nLeader: 9\n/);
   await checkConf(ensemble);
   await checkMonitor(ensemble);
   client?.destroy();
@@ -219,6 +228,7 @@ async function checkMonitor(ensemble: Ensemble): Promise<void> {
     zk_synced_non_voting_followers: '0',
     zk_synced_observers: '1',
     zk_pending_syncs: '0',
+    zk_learner_lag_txns_255: '0',
     zk_cnt_election_time: '1',
   };
   for (const [key, value] of Object.entries(expected)) assert.equal(leader.get(key), value, key);

@@ -16,21 +16,26 @@ const cfg = join(root, 'zoo.cfg');
 after(() => rmSync(root, { recursive: true, force: true }));
 
 function status(text: string): { code: number | null; lines: string[] } {
-  writeFileSync(cfg, `dataDir=${root}\n${text}`);
-  const result = spawnSync(process.execPath, [main, 'status', cfg], { encoding: 'utf8' });
-  return { code: result.status, lines: result.stdout.trimEnd().split('\n') };
+  const { code, lines } = statusAndRole(text);
+  return { code, lines };
 }
 
-/** A server in a thread of its own (this one waits for the command) that answers srvr with the text. */
-async function withServer(answer: string, use: (port: number) => void): Promise<void> {
+function statusAndRole(text: string): { code: number | null; lines: string[]; role: string } {
+  writeFileSync(cfg, `dataDir=${root}\n${text}`);
+  const result = spawnSync(process.execPath, [main, 'status', cfg], { encoding: 'utf8' });
+  return { code: result.status, lines: result.stdout.trimEnd().split('\n'), role: result.stderr };
+}
+
+/** A server in a thread of its own (this one waits for the command) that answers srvr with the text, and role with another. */
+async function withServer(answer: string, use: (port: number) => void, role = 'what?'): Promise<void> {
   const script = `
     const { parentPort, workerData } = require('node:worker_threads');
     const server = require('node:net').createServer((socket) => {
       socket.on('error', () => {});
-      socket.on('data', (word) => socket.end(word.toString() === 'srvr' ? workerData : 'what?'));
+      socket.on('data', (word) => socket.end(workerData[word.toString()] ?? 'what?'));
     });
     server.listen(0, () => parentPort.postMessage(server.address().port));`;
-  const worker = new Worker(script, { eval: true, workerData: answer });
+  const worker = new Worker(script, { eval: true, workerData: { srvr: answer, role } });
   const [port] = (await once(worker, 'message')) as [number];
   try {
     use(port);
@@ -56,6 +61,32 @@ test('the mode is the answer', async () => {
   await withServer('This ZooKeeper instance is not currently serving requests\n', (port) => {
     assert.deepEqual(status(`clientPort=${port}`).lines[1], notRunning);
   });
+});
+
+test('a member of an ensemble says why, beside what scripts read', async () => {
+  const following = 'Role: following\nServer: 1 of 1, 2, 3\nLeader: 3\nEpoch: 7\nWhy: server 3 was elected\n';
+  await withServer(
+    'Mode: follower\n',
+    (port) => {
+      const { code, lines, role } = statusAndRole(`clientPort=${port}`);
+      assert.deepEqual([code, lines[1], role], [0, 'Mode: follower', following]);
+    },
+    following,
+  );
+  const looking = 'Role: looking\nServer: 1 of 1, 2, 3\nLeader: unknown\nEpoch: 7\nWhy: started\n';
+  await withServer(
+    'This ZooKeeper instance is not currently serving requests\n',
+    (port) => {
+      const { code, lines, role } = statusAndRole(`clientPort=${port}`);
+      assert.deepEqual([code, lines[1], role], [1, notRunning, looking]);
+    },
+    looking,
+  );
+  await withServer(
+    'Mode: standalone\n',
+    (port) => assert.equal(statusAndRole(`clientPort=${port}`).role, ''),
+    'Role: standalone\n',
+  );
 });
 
 test("the port of this server's line in the static or the dynamic file", async () => {

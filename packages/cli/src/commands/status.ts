@@ -1,6 +1,7 @@
 /**
  * `zoots status [CFG]`: asks the server that CFG configures for `srvr` and prints its mode. Exit code 0 if it answered, 1
- * if not. The lines and the order of the search are those of `zkServer.sh status`, which scripts look at.
+ * if not. The lines and the order of the search are those of `zkServer.sh status`, which scripts look at; what a member of an
+ * ensemble tells of its role comes on standard error.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,11 +23,23 @@ export async function run(words: readonly string[]): Promise<number> {
   const mode = /^Mode: .*$/m.exec(answer)?.[0];
   if (mode !== undefined) {
     console.log(mode);
+    await explainRole(target, answer);
     return 0;
   }
+  await explainRole(target, answer);
   if (target.isTls) console.log('Asking a server over TLS is for a later version.');
   console.log('Error contacting service. It is probably not running.');
   return 1;
+}
+
+/**
+ * Of a member of an ensemble: who leads, why, and who is behind; also while it serves nobody. On standard error, where it is in no
+ * script's way. Apache's servers do not know the question, and a stand-alone server has nothing to say.
+ */
+async function explainRole({ host, port }: ClientAddress, answer: string): Promise<void> {
+  if (answer === '') return;
+  const text = await askServer(host, port, 'role');
+  if (/^Role: (?!standalone)/.test(text)) console.error(text.trimEnd());
 }
 
 interface ClientAddress {

@@ -1,6 +1,6 @@
 /** What four letter words tell of a member of an ensemble: its mode, its part of `conf`, its values of `mntr`, its sessions. */
 import { pairToHex } from '@zoots/base';
-import type { Role, Server } from '@zoots/core';
+import type { LearnerView, Role, Server } from '@zoots/core';
 import { type EnsembleMember, formatEnsemble } from '@zoots/protocol';
 import type { EnsembleConfig } from '../config/server-config.js';
 import { javaDouble, type WordContext } from './word-context.js';
@@ -91,6 +91,7 @@ export function ensembleValues(context: WordContext): Value[] {
     ['last_proposal_size', proposalSizes.last],
     ['max_proposal_size', proposalSizes.max],
     ['min_proposal_size', proposalSizes.min],
+    ...peer.learners.map(({ serverId, lagTxns }) => [`learner_lag_txns_${serverId}`, lagTxns] as const),
   ];
 }
 
@@ -128,4 +129,28 @@ export function proposalLine(server: Server): string {
   if (peer === null || peer.status.role !== 'leading') return '';
   const { last, min, max } = peer.statistics.proposalSizes;
   return `Proposal sizes last/min/max: ${last}/${min}/${max}\n`;
+}
+
+// ---- role ----
+
+/** Which role, and why; answered while nobody is served, too. */
+export function roleText({ peer }: Server, ensemble: EnsembleConfig | null): string {
+  if (peer === null || ensemble === null) return 'Role: standalone\n';
+  const { role, serverId, leader, epoch, why } = peer.status;
+  const ids = ensemble.configuration.members.map(({ id }) => id).join(', ');
+  return [
+    `Role: ${role}`,
+    `Server: ${serverId} of ${ids}`,
+    `Leader: ${leader ?? 'unknown'}`,
+    `Epoch: ${epoch}`,
+    `Why: ${why}`,
+    ...peer.learners.map((learner) => `Learner ${learner.serverId}: ${stateOf(learner)}`),
+    '',
+  ].join('\n');
+}
+
+function stateOf({ isObserver, isSynced, lagTxns }: LearnerView): string {
+  const kind = isObserver ? 'observer' : 'follower';
+  if (!isSynced) return `${kind}, being synchronised`;
+  return lagTxns === 0 ? `${kind}, in step` : `${kind}, ${lagTxns} transactions behind`;
 }

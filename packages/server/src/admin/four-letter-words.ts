@@ -8,7 +8,15 @@ import { pairToBigint, pairToHex, toHex } from '@zoots/base';
 import { type Connection, F, type Server } from '@zoots/core';
 import type { ServerConfig } from '../config/server-config.js';
 import { fullVersion } from '../version.js';
-import { ensembleConf, isLearner, isReadOnly, learnerSessions, modeOf, proposalLine } from './ensemble-words.js';
+import {
+  ensembleConf,
+  isLearner,
+  isReadOnly,
+  learnerSessions,
+  modeOf,
+  proposalLine,
+  roleText,
+} from './ensemble-words.js';
 import { directorySizeBytes, environmentLines } from './host-facts.js';
 import { monitorValues } from './monitor.js';
 import { javaDouble, type WordContext } from './word-context.js';
@@ -61,6 +69,8 @@ export class FourLetterWords {
 
 function isAllowed(config: ServerConfig, word: string): boolean {
   const { fourLetterWhitelist } = config;
+  // What srvr tells of the role, with its reason: nothing to hide from whom srvr is not hidden.
+  if (word === 'role') return true;
   return fourLetterWhitelist === '*' || fourLetterWhitelist.has(word);
 }
 
@@ -315,6 +325,7 @@ const WORDS: ReadonlyMap<string, WordRow> = new Map<string, WordRow>([
   ['hash', { worksIdle: false, text: hash }],
   ['isro', { worksIdle: false, text: ({ server }) => (isReadOnly(server) ? 'ro' : 'rw') }],
   ['mntr', { worksIdle: false, text: mntr }],
+  ['role', { worksIdle: true, text: ({ server, config }) => roleText(server, config.ensemble) }],
   ['ruok', { worksIdle: true, text: () => 'imok' }],
   ['srst', { worksIdle: false, text: srst }],
   ['srvr', { worksIdle: false, text: srvr }],
