@@ -220,7 +220,11 @@ export class WireCheck {
     this.sessionLow = low;
     this.password = password;
     this.line(`connected, session ${high}:${low}, timeout ${timeoutMs} ms`);
-    this.view = new WatchView(this.name, this.#oracle.model, Math.max(this.lastZxid, this.#oracle.viewStart));
+    this.view = new WatchView(
+      this.name,
+      this.#oracle.model,
+      Math.max(this.#oracle.lastTxn(this.lastZxid), this.#oracle.viewStart),
+    );
     this.#oracle.views.add(this.view);
     this.identities = [{ scheme: 'ip', id: this.address }];
     this.view.identities = this.identities;
