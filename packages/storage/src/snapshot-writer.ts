@@ -28,6 +28,10 @@ export interface SnapshotWriterOptions {
 const BLOCK_BYTES = 256 * 1024;
 /** A block may grow past its size by a record; most fit without a new buffer. */
 const BLOCK_ROOM_BYTES = BLOCK_BYTES + 64 * 1024;
+/** The first block grows, so that the snapshot of a small tree costs little. */
+const FIRST_ROOM_BYTES = 16 * 1024;
+
+const NO_ROOM = new Uint8Array(0);
 
 interface Block {
   readonly bytes: Uint8Array;
@@ -74,7 +78,7 @@ export class SnapshotWriter extends SnapshotSections {
   #done: Done | null = null;
 
   constructor(disk: Disk, options: SnapshotWriterOptions, zxid: number) {
-    super(BLOCK_ROOM_BYTES);
+    super(FIRST_ROOM_BYTES);
     this.#disk = disk;
     this.#options = options;
     this.#zxid = zxid;
@@ -145,7 +149,7 @@ export class SnapshotWriter extends SnapshotSections {
     this.#updateChecksum();
     this.#blocks.push({ bytes: out.bytes, length: out.length, isLast });
     this.backlogBytes += out.length;
-    out.bytes = this.#spare ?? new Uint8Array(BLOCK_ROOM_BYTES);
+    out.bytes = isLast ? NO_ROOM : (this.#spare ?? new Uint8Array(BLOCK_ROOM_BYTES));
     out.view = new DataView(out.bytes.buffer);
     out.length = 0;
     this.#spare = null;
