@@ -140,6 +140,17 @@ export class Leader {
     handle.stage = 'closed';
     this.handles.delete(handle);
     this.#syncs = this.#syncs.filter((sync) => sync.handle !== handle);
+    this.#checkConnected();
+  }
+
+  /** Learners that left look for a leader again: to wait for them, or for the next check, would keep the ensemble without one. */
+  #checkConnected(): void {
+    if (this.stage === 'gathering' || this.stage === 'ended') return;
+    const connected = new Set([this.#host.serverId]);
+    for (const handle of this.handles) {
+      if (handle.stage !== 'new' && this.#isVoter(handle)) connected.add(handle.serverId);
+    }
+    if (!this.#host.rule.isQuorum(connected)) this.end(`the connections to a quorum broke while ${this.stage}`);
   }
 
   drop(handle: LearnerHandle): void {

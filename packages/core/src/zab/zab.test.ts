@@ -614,6 +614,16 @@ test('a minority commits nothing, and steps down', () => {
   assertSettled(world, 'healed');
 });
 
+test('a leader whose learners left does not wait for the next check', () => {
+  const world = new World(3, 3);
+  for (const server of world.servers) server.start();
+  world.run(2_000);
+  const leader = world.leader as Server;
+  for (const server of world.servers) if (server !== leader) server.crash();
+  world.run(40);
+  assert.equal(leader.isServing, false);
+});
+
 test('nothing committed is lost, with crashes, partitions and elections of any kind', () => {
   let epochs = 0;
   let committed = 0;
