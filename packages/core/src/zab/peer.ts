@@ -294,14 +294,15 @@ export class Peer implements PeerInputs, RoleHost {
   writeEpoch(role: object, kind: 'accepted' | 'current', epoch: number, done: StepDone): void {
     const { epochs } = this;
     const ended = (finish: StepDone): void => {
-      const onWritten = (error: { readonly message: string } | null): void => finish(error?.message ?? null);
+      const onWritten = (error: { readonly message: string } | null): void => {
+        // Also if the role has ended meanwhile: it is on disk.
+        if (error === null) this.observer?.onEpochWritten?.(kind, epoch);
+        finish(error?.message ?? null);
+      };
       if (kind === 'accepted') epochs.setAccepted(epoch, onWritten);
       else epochs.setCurrent(epoch, onWritten);
     };
-    this.runStep(role, ended, (problem) => {
-      if (problem === null) this.observer?.onEpochWritten?.(kind, epoch);
-      done(problem);
-    });
+    this.runStep(role, ended, done);
   }
 
   /** After a failure nobody knows what is on disk: the server must stop. */
