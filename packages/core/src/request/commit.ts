@@ -76,6 +76,7 @@ export interface CommitHost {
   outOf(connection: Connection): ByteWriter;
   onSessionCreated(entry: InFlight): void;
   onSessionClosed(closed: Session | null): void;
+  close(connection: Connection): void;
   onAnswered(entry: InFlight, connection: Connection): void;
   /** The txn is applied and answered: what waited behind it may run. */
   onSettled(entry: InFlight): void;
@@ -147,7 +148,11 @@ export class Committer {
   }
 
   #answer(entry: InFlight, connection: Connection | null, bytes: Uint8Array): void {
-    if (connection !== null) {
+    const { header, part } = this.#applier;
+    if (connection !== null && header.type === OP.error && part.error === ERROR.sessionMoved) {
+      // The client is elsewhere by now: what it hears on its old connection must not reach it, so there is no answer.
+      this.#host.close(connection);
+    } else if (connection !== null) {
       this.#reply(entry, connection, bytes);
       this.#host.onAnswered(entry, connection);
     }
