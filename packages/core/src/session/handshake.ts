@@ -202,6 +202,8 @@ export class Handshake {
   }
 
   #goOn(connection: Connection, session: Session, timeoutMs: number): void {
+    // Two may have asked before the leader answered the first.
+    if (session.connection !== null) this.#host.close(session.connection);
     session.timeoutMs = timeoutMs;
     this.#sessions.touch(session, this.#host.nowMs);
     session.connection = connection;
