@@ -173,6 +173,15 @@ export class Membership implements MemberHost, Proposer, SessionOrigin {
     if (this.#isLearner) this.#touched.add(session);
   }
 
+  onSessionClosed(session: Session): void {
+    this.#forwarder.forget(session);
+  }
+
+  /** Nobody waits any more for what the session asked. */
+  onSessionClosed(session: Session): void {
+    this.#forwarder.forget(session);
+  }
+
   /** Requests that wait for a leader. */
   get forwardedCount(): number {
     return this.#forwarder.pendingCount;

@@ -570,7 +570,9 @@ export class Server {
   }
 
   onSessionClosed(session: Session | null): void {
-    if (session?.connection != null) this.close(session.connection);
+    if (session === null) return;
+    this.#membership.onSessionClosed(session);
+    if (session.connection !== null) this.close(session.connection);
   }
 
   /** Sizes that must be zero when nothing is in flight; the simulator checks them. */

@@ -121,6 +121,23 @@ export class Forwarder implements InFlightSource {
     return session.forwarded.splice(at, 1)[0] as InFlight;
   }
 
+  /** The session is over before its requests came back: what comes of them finds nobody. */
+  forget(session: Session): void {
+    for (const { connection, frameBytes } of session.forwarded) {
+      this.#flow.leave(frameBytes);
+      if (connection !== null) connection.pendingWrites--;
+      this.pendingCount--;
+    }
+    session.forwarded = [];
+  }
+
+  /** The session is closed: what it still had on its way is refused by the leader, and nobody hears of that. */
+  forget(session: Session): void {
+    for (const entry of session.forwarded) this.#flow.leave(entry.frameBytes);
+    this.pendingCount -= session.forwarded.length;
+    session.forwarded = [];
+  }
+
   /** The role ended. */
   drop(): void {
     this.syncs = [];
