@@ -134,11 +134,12 @@ export class Peer implements PeerInputs, RoleHost {
   }
 
   #setRole(role: Role, leader: number | null, why: string): void {
+    // A server that has withdrawn looks for the reason that it withdrew for: one line for both.
+    if (role !== this.role || why !== this.#why) this.#log(logLevels.info, role, { why });
     this.role = role;
     this.#leader = leader;
     this.#why = why;
     this.observer?.onRole?.(role, why);
-    this.#log(logLevels.info, role, { why });
   }
 
   /** For people. */
