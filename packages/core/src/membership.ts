@@ -177,11 +177,6 @@ export class Membership implements MemberHost, Proposer, SessionOrigin {
     this.#forwarder.forget(session);
   }
 
-  /** Nobody waits any more for what the session asked. */
-  onSessionClosed(session: Session): void {
-    this.#forwarder.forget(session);
-  }
-
   /** Requests that wait for a leader. */
   get forwardedCount(): number {
     return this.#forwarder.pendingCount;

@@ -131,13 +131,6 @@ export class Forwarder implements InFlightSource {
     session.forwarded = [];
   }
 
-  /** The session is closed: what it still had on its way is refused by the leader, and nobody hears of that. */
-  forget(session: Session): void {
-    for (const entry of session.forwarded) this.#flow.leave(entry.frameBytes);
-    this.pendingCount -= session.forwarded.length;
-    session.forwarded = [];
-  }
-
   /** The role ended. */
   drop(): void {
     this.syncs = [];
