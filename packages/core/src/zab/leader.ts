@@ -464,9 +464,8 @@ export class Leader {
     for (const handle of [...this.handles]) {
       const limitMs = handle.stage === 'current' ? this.#syncMs : this.#initMs + this.#syncMs;
       if (handle.stream.heardMs + limitMs < nowMs) this.drop(handle);
-      else if (this.#isVoter(handle) && (handle.stage === 'current' || handle.stage === 'ready')) {
-        alive.add(handle.serverId);
-      }
+      // Also one that is still being brought up to date: it is on its way, and may take long for a large snapshot.
+      else if (handle.stage !== 'new' && this.#isVoter(handle)) alive.add(handle.serverId);
     }
     if (!this.#host.rule.isQuorum(alive)) this.end('a quorum is not heard of any more');
   }

@@ -20,7 +20,7 @@ export type HandleStage =
   | 'current'
   | 'closed';
 
-/** Live traffic that may gather behind a snapshot on its way. */
+/** What may wait for one learner: behind a snapshot on its way, or for its socket. */
 export const QUEUED_BYTES_MAX = 256 * 1024 * 1024;
 
 export class LearnerHandle {
@@ -67,9 +67,10 @@ export class LearnerHandle {
     if (queued !== null && queued.length > 0) this.stream.sendRaw(queued.bytes, 0, queued.length);
   }
 
-  /** It fell too far behind its own snapshot. */
+  /** It fell too far behind: what waits for it has no end. */
   get isOverrun(): boolean {
-    return (this.#queued?.length ?? 0) > QUEUED_BYTES_MAX;
+    const { out, unsentBytes } = this.stream;
+    return (this.#queued?.length ?? 0) + out.length + unsentBytes > QUEUED_BYTES_MAX;
   }
 
   propose(zxid: number, bytes: Uint8Array, start: number, end: number, nowMs: number): void {
