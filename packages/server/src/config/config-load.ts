@@ -61,14 +61,20 @@ export function loadServerConfig(sources: ConfigSources): LoadedConfig {
   return { config, notices: collected.notices, isBuiltIn: configFile === null && sources.words.length === 0 };
 }
 
-/** A configuration from keys of zoo.cfg and their values, for programs that have no file. Throws {@link ConfigError}. */
-export function serverConfigOf(keys: Readonly<Record<string, string>>): Omit<LoadedConfig, 'isBuiltIn'> {
+/**
+ * A configuration from keys of zoo.cfg and their values, for programs that have no file; with `myid` also without that one.
+ * Throws {@link ConfigError}.
+ */
+export function serverConfigOf(
+  keys: Readonly<Record<string, string>>,
+  myid: number | null = null,
+): Omit<LoadedConfig, 'isBuiltIn'> {
   const collector = new SettingsCollector();
   for (const [key, value] of Object.entries(keys)) collector.addFileEntry({ key, value, line: 0 }, 'configuration');
   collector.noteLaterKeys();
   const { settings, notices } = collector;
   const workingDirectory = process.cwd();
-  return { config: buildServerConfig({ configFile: null, settings, notices, workingDirectory }), notices };
+  return { config: buildServerConfig({ configFile: null, settings, notices, workingDirectory }, myid), notices };
 }
 
 /** Adds what the words of the command line say; the file that was read, or null. */

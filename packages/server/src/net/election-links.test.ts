@@ -21,7 +21,7 @@ async function makeEnds(context: TestContext, ...ids: number[]): Promise<End[]> 
     const links = new ElectionLinks(settingsOf(id, own, peers), nullLogger, {
       onFrame: (from, bytes, start, end) => heard.push(`${from}: ${Buffer.from(bytes.slice(start, end)).toString()}`),
     });
-    own.port = await links.listen();
+    own.port = (await links.listen()).port;
     links.open();
     ends.push({ id, links, heard, port: own.port });
   }
@@ -89,7 +89,7 @@ test('callers that are nobody, or cannot be, are sent away with a reason', async
   const logger = new RecordingLogger();
   const settings = settingsOf(2, { host: '127.0.0.1', port: 0 }, new Map([[1, { host: '127.0.0.1', port: 1 }]]));
   const links = new ElectionLinks(settings, logger, { onFrame: () => assert.fail('nobody said anything') });
-  const port = await links.listen();
+  const { port } = await links.listen();
   links.open();
   context.after(() => links.close());
   const refused = async (hex: string): Promise<void> => {
@@ -143,7 +143,7 @@ test('who calls before this server can listen is heard when it can', async (cont
   const early = new ElectionLinks(settingsOf(1, own, new Map([[2, { host: '127.0.0.1', port: 1 }]])), nullLogger, {
     onFrame: (from, frame, start, end) => heard.push(`${from}: ${Buffer.from(frame.slice(start, end)).toString()}`),
   });
-  own.port = await early.listen();
+  own.port = (await early.listen()).port;
   context.after(() => early.close());
   const caller = new ElectionLinks(settingsOf(2, { host: '127.0.0.1', port: 0 }, new Map([[1, own]])), nullLogger, {
     onFrame: () => {},

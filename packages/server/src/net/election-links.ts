@@ -8,10 +8,11 @@
  * Host names are resolved anew at each dial. Nobody sends heartbeats here; a connection stays until it breaks.
  * Source: ZooKeeper's QuorumCnxManager; reference, quorum protocol section 1.
  */
-import { createServer, connect as dial, type Server as NetServer, type Socket } from 'node:net';
+import { type AddressInfo, createServer, connect as dial, type Server as NetServer, type Socket } from 'node:net';
 import { ByteReader, ByteWriter, type Logger, logLevels } from '@zoots/base';
 import { ELECTION_FRAME_BYTES_MAX, FrameReader, readInitMessage, writeInitMessage } from '@zoots/protocol';
 import { ElectionPatience } from './election-patience.js';
+import { PeerGate } from './peer-gate.js';
 
 export interface ElectionAddress {
   readonly host: string;
@@ -62,6 +63,7 @@ export class ElectionLinks {
   #timer: NodeJS.Timeout | null = null;
   #net: NetServer | null = null;
   #isClosed = false;
+  readonly gate = new PeerGate();
 
   constructor(settings: ElectionLinksSettings, logger: Logger, events: ElectionLinksEvents) {
     this.#settings = settings;
@@ -70,8 +72,8 @@ export class ElectionLinks {
     this.#events = events;
   }
 
-  /** Resolves with the bound port. Callers wait until {@link open}. */
-  listen(): Promise<number> {
+  /** Resolves with the bound address. Callers wait until {@link open}. */
+  listen(): Promise<ElectionAddress> {
     const { own, listenHost } = this.#settings;
     const net = createServer((socket) => this.#onCaller(socket));
     this.#net = net;
@@ -81,8 +83,8 @@ export class ElectionLinks {
         net.removeListener('error', reject);
         // Running out of file descriptors must not end the server: callers come again.
         net.on('error', () => {});
-        const address = net.address();
-        resolve(typeof address === 'object' && address !== null ? address.port : own.port);
+        const { address, port } = net.address() as AddressInfo;
+        resolve({ host: address, port });
       });
     });
   }
@@ -147,6 +149,7 @@ export class ElectionLinks {
     if (this.#isClosed || at === undefined || this.#dialing.has(id)) return;
     const socket = dial({ host: at.host, port: at.port, noDelay: true, keepAlive: this.#settings.keepAlive });
     this.#dialing.set(id, socket);
+    this.gate.admit(socket);
     socket.setTimeout(this.#settings.connectTimeoutMs, () => socket.destroy(new Error('no answer')));
     const onFailed = (error: Error): void => this.#tellUnreachable(id, at, error);
     socket.on('error', onFailed);
@@ -193,6 +196,7 @@ export class ElectionLinks {
     socket.setNoDelay(true);
     socket.setKeepAlive(this.#settings.keepAlive);
     socket.on('error', () => {});
+    this.gate.admit(socket);
     if (this.#waiting === null) this.#hear(socket);
     else this.#waiting.push(socket);
   }

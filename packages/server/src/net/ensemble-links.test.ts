@@ -5,7 +5,7 @@ import { createServer, type Server as NetServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
-import { nullLogger } from '@zoots/base';
+import { type Logger, nullLogger, RecordingLogger } from '@zoots/base';
 import { serverConfigOf } from '../config/config-load.js';
 import { StartupError } from '../running-server.js';
 import { EnsembleLinks } from './ensemble-links.js';
@@ -14,7 +14,12 @@ const dataDir = mkdtempSync(join(tmpdir(), 'zoots-ensemble-links-'));
 after(() => rmSync(dataDir, { recursive: true, force: true }));
 writeFileSync(join(dataDir, 'myid'), '1');
 
-function linksOf(context: TestContext, own: string, keys: Readonly<Record<string, string>> = {}): EnsembleLinks {
+function linksOf(
+  context: TestContext,
+  own: string,
+  keys: Readonly<Record<string, string>> = {},
+  logger: Logger = nullLogger,
+): EnsembleLinks {
   const { config } = serverConfigOf({
     dataDir,
     clientPort: '0',
@@ -25,7 +30,7 @@ function linksOf(context: TestContext, own: string, keys: Readonly<Record<string
     'server.3': '127.0.0.1:3:4',
     ...keys,
   });
-  const links = new EnsembleLinks(config.ensemble ?? assert.fail('stand-alone'), config.tickTimeMs, nullLogger);
+  const links = new EnsembleLinks(config.ensemble ?? assert.fail('stand-alone'), config.tickTimeMs, logger);
   context.after(() => links.close());
   return links;
 }
@@ -77,4 +82,19 @@ test('an address that is not of this machine, and the key that makes it harmless
     electionPortBindRetry: '1',
   });
   assert.match((await refusalOf(everywhere)).message, /^election port \*:\d+ is in use/);
+});
+
+test('a name that is a loopback address here, among members elsewhere, is worth a warning', async (context) => {
+  const elsewhere = { 'server.2': '192.0.2.2:1:2', 'server.3': '192.0.2.3:1:2' };
+  const logger = new RecordingLogger();
+  await linksOf(context, 'localhost:2888:0', elsewhere, logger).bind();
+  assert.equal(logger.records[0]?.event, 'other machines cannot reach this server');
+  assert.match(
+    String(logger.records[0]?.fields.reason),
+    /^localhost is (127\.0\.0\.1|::1) here, so the ports 2888 and \d+ listen for this machine alone: correct \/etc\/hosts /,
+  );
+  const quiet = new RecordingLogger();
+  await linksOf(context, 'localhost:1:0', {}, quiet).bind();
+  await linksOf(context, 'localhost:1:0', { ...elsewhere, quorumListenOnAllIPs: 'true' }, quiet).bind();
+  assert.deepEqual(quiet.records, []);
 });

@@ -2,14 +2,15 @@
  * Everything between this server and the other members: election port and quorum port together, as the core asks for them
  * ({@link QuorumNet}). Made from the configuration; `assemble.ts` puts it between the core and the turn.
  */
-import type { Logger } from '@zoots/base';
+import { type Logger, logLevels } from '@zoots/base';
 import type { PeerInputs, PeerStream, QuorumNet } from '@zoots/core';
 import type { EnsembleMember, QuorumAddress } from '@zoots/protocol';
 import type { EnsembleConfig } from '../config/server-config.js';
 import { exitCodes } from '../exit-codes.js';
 import { StartupError } from '../running-server.js';
 import { bindFailure } from './bind-failure.js';
-import { ElectionLinks } from './election-links.js';
+import type { Gate } from './client-listener.js';
+import { type ElectionAddress, ElectionLinks } from './election-links.js';
 import { QuorumLinks } from './quorum-links.js';
 
 /** Pause between calls to members that do not get our votes. */
@@ -19,6 +20,7 @@ const BIND_PAUSE_MS = 1_000;
 
 export class EnsembleLinks {
   readonly #config: EnsembleConfig;
+  readonly #logger: Logger;
   readonly #own: QuorumAddress;
   readonly #listenHost: string | null;
   readonly election: ElectionLinks;
@@ -33,6 +35,7 @@ export class EnsembleLinks {
     const others = configuration.members.filter(({ id }) => id !== serverId);
     const own = addressOf(configuration.members.find(({ id }) => id === serverId) as EnsembleMember);
     this.#config = config;
+    this.#logger = logger;
     this.#own = own;
     this.#listenHost = config.listensOnAllAddresses || own.host === '0.0.0.0' ? null : own.host;
     this.election = new ElectionLinks(
@@ -75,7 +78,7 @@ export class EnsembleLinks {
     const attemptsMax = this.#config.electionBindAttemptsMax;
     for (let attempt = 1; !this.#isClosed; attempt++) {
       try {
-        await this.election.listen();
+        this.#checkReach(await this.election.listen());
         return;
       } catch (error) {
         if (attemptsMax !== 0 && attempt >= attemptsMax) {
@@ -85,6 +88,20 @@ export class EnsembleLinks {
         await new Promise((resolve) => setTimeout(resolve, BIND_PAUSE_MS));
       }
     }
+  }
+
+  /** The classic trap: /etc/hosts gives this machine's own name a loopback address, and nobody else gets through. */
+  #checkReach({ host, port }: ElectionAddress): void {
+    if (!isLoopback(host)) return;
+    const { configuration, serverId } = this.#config;
+    const far = configuration.members.find(
+      (member) =>
+        member.id !== serverId && !isLoopback(addressOf(member).host) && addressOf(member).host !== this.#own.host,
+    );
+    if (far === undefined) return;
+    this.#logger.log(logLevels.warn, 'other machines cannot reach this server', {
+      reason: `${this.#own.host} is ${host} here, so the ports ${this.#own.quorumPort} and ${port} listen for this machine alone: correct /etc/hosts or set quorumListenOnAllIPs=true`,
+    });
   }
 
   /** Who hears what the others say. */
@@ -98,6 +115,17 @@ export class EnsembleLinks {
     this.election.open();
   }
 
+  /** Of all connections to other members. */
+  get gate(): Gate {
+    return this.quorum.gate.state;
+  }
+
+  set gate(gate: Gate) {
+    this.quorum.gate.state = gate;
+    this.election.gate.state = gate;
+    if (gate === 'open') this.election.connectAll();
+  }
+
   /** Sends what streams have; part of a turn. */
   flush(streams: readonly PeerStream[]): void {
     for (const stream of streams) this.quorum.flush(stream);
@@ -107,6 +135,10 @@ export class EnsembleLinks {
     this.#isClosed = true;
     await Promise.all([this.election.close(), this.quorum.close()]);
   }
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host.startsWith('127.') || host === '::1';
 }
 
 /** The first one: several addresses of a member are for a later version. */

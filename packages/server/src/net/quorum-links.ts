@@ -9,6 +9,7 @@ import { createServer, connect as dial, type Server as NetServer, type Socket } 
 import { ByteWriter, type Logger, logLevels } from '@zoots/base';
 import type { PeerInputs, PeerStream } from '@zoots/core';
 import { bindFailure } from './bind-failure.js';
+import { PeerGate } from './peer-gate.js';
 
 export interface QuorumPlace {
   readonly host: string;
@@ -53,6 +54,7 @@ export class QuorumLinks {
   #bindTimer: NodeJS.Timeout | null = null;
   #isBindFailureTold = false;
   #isClosed = false;
+  readonly gate = new PeerGate();
 
   constructor(settings: QuorumLinksSettings, logger: Logger) {
     this.#settings = settings;
@@ -166,6 +168,7 @@ export class QuorumLinks {
     let reason = 'closed by the other side';
     const onTaken = (): void => this.#onTaken(stream, socket);
     this.#links.set(stream, { socket, onTaken });
+    this.gate.admit(socket);
     socket.on('data', (chunk: Buffer) => this.#inputs?.onBytes(stream, chunk, 0, chunk.length));
     socket.on('error', (error) => {
       reason = reasonOf(error);
