@@ -11,7 +11,7 @@ import { checkSaslBetweenServers, ensembleOf } from './ensemble-rules.js';
 import type { EnsembleConfig, ServerConfig } from './server-config.js';
 
 /** Throws {@link ConfigError}. Adds to the notices. */
-export function buildServerConfig(collected: CollectedSettings): ServerConfig {
+export function buildServerConfig(collected: CollectedSettings, givenMyid: number | null = null): ServerConfig {
   const values = new Values(collected);
   checkSaslBetweenServers(values);
   checkMetricsProvider(values);
@@ -20,7 +20,7 @@ export function buildServerConfig(collected: CollectedSettings): ServerConfig {
   const tickTimeMs = values.get('tickTime');
   const timeouts = sessionTimeoutsOf(values, tickTimeMs);
   const servers = membersOf(values);
-  const myid = readMyid(dataDir);
+  const myid = givenMyid ?? readMyid(dataDir);
   const ensemble = ensembleOfMember(values, servers, myid, dataDir);
   const client = clientAddressOf(values, servers, myid);
   const readonlymodeEnabled = values.get('readonlymode.enabled');
