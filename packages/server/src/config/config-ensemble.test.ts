@@ -238,6 +238,7 @@ test('protection that was asked for and is not there', () => {
 });
 
 test('server lines that cannot be', () => {
+  assert.match(refusal(`${three}server.-1=h:1:2`), /^zoo\.cfg:8: server\.-1: the number of a server is 0 or more$/);
   const wrong = ['', 'h', 'h:1', 'h:1:2:leader', 'h:1:2:observer:x', 'h:x:2', 'h:1:70000', 'h:1:1', '[::1:1:2'];
   for (const text of [...wrong, '[::1]1:2', 'h:1:2;x', 'h:1:2;a:b:3', 'h:1:2;1;2', ':1:2', 'h:1:2|i:3:4']) {
     assert.match(refusal(`${three}server.9=${text}`), /^zoo\.cfg:8: server\.9: /, text);

@@ -20,6 +20,7 @@ export function membersOf(values: Values): EnsembleMember[] {
 function memberOf(values: Values, key: string, multiAddress: boolean): EnsembleMember {
   const id = Number(key.slice('server.'.length));
   const place = values.placeOf(key);
+  if (id < 0) throw new ConfigError(`${place}: the number of a server is 0 or more`);
   const member = parseMember(id, withoutComment(values.text(key) as string));
   if (isProblem(member)) throw new ConfigError(`${place}: ${member.problem.replace(`${key}: `, '')}`);
   if (member.addresses.length > 1 && !multiAddress) {
