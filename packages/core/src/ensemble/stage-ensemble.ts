@@ -275,13 +275,14 @@ export class TestEnsemble {
 
   /** Until nothing moves at this instant. */
   settle(): this {
-    for (let steps = 0; this.#step(); steps++) {
+    for (let steps = 0; this.step(); steps++) {
       if (steps > STEPS_MAX) throw new Error(`no end of it: ${this.describe()}`);
     }
     return this;
   }
 
-  #step(): boolean {
+  /** A turn, a disk operation and a delivery, of those that are due; false if none is. */
+  step(): boolean {
     let moved = false;
     for (const member of this.members) {
       if (member.turn()) moved = true;

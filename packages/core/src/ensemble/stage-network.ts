@@ -107,7 +107,7 @@ export class TestNetwork {
     }
   }
 
-  /** The member's process is gone. */
+  /** The member's process is gone, and with it what waits to be sent. */
   drop(id: number): void {
     this.#listening.delete(id);
     this.#dials = this.#dials.filter(({ from }) => from !== id);
@@ -115,7 +115,9 @@ export class TestNetwork {
     for (const end of [...this.#ends.values()]) {
       if (end.owner !== id) continue;
       this.#forget(end);
-      if (end.other !== null) end.other.isEnding = true;
+      if (end.other === null) continue;
+      end.other.isEnding = true;
+      if (this.#stalls.has(pair(id, end.other.owner))) end.other.incoming.length = 0;
     }
   }
 
