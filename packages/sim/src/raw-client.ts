@@ -15,6 +15,14 @@ import { USERS, type Workload } from './workload.js';
 
 type RawState = 'away' | 'connecting' | 'connected' | 'closing' | 'gone';
 
+/** What came back for a request. */
+export interface Answer {
+  readonly request: Request;
+  readonly code: number;
+  readonly zxid: number;
+  readonly body: Uint8Array;
+}
+
 const FRAME_BYTES_MAX = 64 * 1024 * 1024;
 const RECONNECT_MIN_US = 2_000;
 const RECONNECT_MAX_US = 100_000;
@@ -54,6 +62,10 @@ export class RawClient implements Client, Endpoint, WireListener {
   #sentUs = 0;
   /** Asks for nothing by itself: a scenario says what. */
   isScripted = false;
+  /** Of a scripted one: the member of an ensemble that it talks to; null: any. */
+  home: number | null = null;
+  /** Of a scripted one: what was answered, oldest first. */
+  readonly answers: Answer[] = [];
   isQuiet = false;
   #isLeaving = false;
 
@@ -113,7 +125,7 @@ export class RawClient implements Client, Endpoint, WireListener {
     this.#heardUs = this.#world.simulator.nowUs;
     this.#wire.onConnecting();
     const { members } = this.#world;
-    const member = members.length === 0 ? 0 : this.#prng.pick(members);
+    const member = this.home ?? (members.length === 0 ? 0 : this.#prng.pick(members));
     this.#link = this.#world.connect(this, this.#wire.address, member);
     const { sessionHigh, sessionLow } = this;
     const ask = { sessionHigh, sessionLow, timeoutMs: this.#wantedTimeoutMs, leavesOutReadOnly };
@@ -202,8 +214,10 @@ export class RawClient implements Client, Endpoint, WireListener {
 
   onEventCame(): void {}
 
-  onAnswerCame(request: Request): void {
+  onAnswerCame(request: Request, code: number, zxid: number, bytes: Uint8Array, start: number, end: number): void {
     this.progressCount++;
+    if (this.isScripted && request.op !== OP.ping)
+      this.answers.push({ request, code, zxid, body: bytes.slice(start, end) });
     if (request.op === OP.closeSession) this.#forgetSession();
   }
 

@@ -71,6 +71,9 @@ export class SimDisk implements Disk {
   watcher: DiskWatcher | null = null;
   /** For scenarios: told of every operation before it is carried out; a crash from within ends it there. */
   onOperation: (name: DiskOperation, path: string) => void = () => {};
+  /** For scenarios: the error that strikes this operation, or null. */
+  faultOf: (name: DiskOperation, path: string) => DiskErrorCode | null = () => null;
+  #struck: DiskErrorCode | null = null;
   /** Faults that really happened, for the budget. */
   errorCount = 0;
   syncCount = 0;
@@ -140,6 +143,7 @@ export class SimDisk implements Disk {
   #isInterrupted(name: DiskOperation, path: string): boolean {
     const generation = this.#generation;
     this.onOperation(name, path);
+    this.#struck = this.faultOf(name, path);
     return generation !== this.#generation;
   }
 
@@ -152,7 +156,9 @@ export class SimDisk implements Disk {
     this.#after(this.#opUs(), () => {
       if (this.#isInterrupted(name, path)) return;
       this.#trace.text(NOTE.disk, name);
-      const error = errorChance > 0 && this.#prng.chance(errorChance) ? this.#fault('io', name, path) : null;
+      const isUnlucky = errorChance > 0 && this.#prng.chance(errorChance);
+      const code = this.#struck ?? (isUnlucky ? 'io' : null);
+      const error = code === null ? null : this.#fault(code, name, path);
       if (error !== null) this.#trace.line(`disk: ${error.message}`);
       run(error);
     });
@@ -261,6 +267,7 @@ export class SimDisk implements Disk {
 
   #writeError(path: string): DiskError | null {
     const { isFull, writeErrorChance } = this.manner;
+    if (this.#struck !== null) return this.#fault(this.#struck, 'write', path);
     if (isFull) return this.#fault('no-space', 'write', path);
     if (writeErrorChance <= 0 || !this.#prng.chance(writeErrorChance)) return null;
     const error = this.#fault('io', 'write', path);
@@ -282,9 +289,9 @@ export class SimDisk implements Disk {
     if (this.#isInterrupted('sync', path)) return;
     this.syncCount++;
     this.#trace.note(NOTE.disk, inode.number, capture.sectors.length);
-    if (fails) {
+    if (fails || this.#struck !== null) {
       inode.failSync(capture, this.#prng, this.manner.keepsFailedPages);
-      const error = this.#fault('io', 'sync', path);
+      const error = this.#fault(this.#struck ?? 'io', 'sync', path);
       this.#trace.line(`disk: ${error.message}`);
       done(error);
       return;
