@@ -65,9 +65,15 @@ test('an election port in use: place, remedy, and exit code 14', async (context)
 
 test('it is tried as often as configured', async (context) => {
   const { net, port } = await occupied(context, '127.0.0.1');
-  const bound = linksOf(context, `127.0.0.1:1:${port}`, { electionPortBindRetry: '0' }).bind();
+  const logger = new RecordingLogger();
+  const bound = linksOf(context, `127.0.0.1:1:${port}`, { electionPortBindRetry: '0' }, logger).bind();
+  while (logger.records.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
   net.close();
   await bound;
+  assert.deepEqual(
+    logger.records.map(({ event }) => event),
+    ['waiting for the election port'],
+  );
 });
 
 test('an address that is not of this machine, and the key that makes it harmless', async (context) => {

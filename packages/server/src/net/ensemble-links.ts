@@ -81,10 +81,11 @@ export class EnsembleLinks {
         this.#checkReach(await this.election.listen());
         return;
       } catch (error) {
+        const reason = bindFailure('election', this.#listenHost, this.#own.electionPort, error as Error);
         if (attemptsMax !== 0 && attempt >= attemptsMax) {
-          const reason = bindFailure('election', this.#listenHost, this.#own.electionPort, error as Error);
           throw new StartupError(reason, exitCodes.electionPort, { cause: error });
         }
+        if (attempt === 1) this.#logger.log(logLevels.warn, 'waiting for the election port', { reason });
         await new Promise((resolve) => setTimeout(resolve, BIND_PAUSE_MS));
       }
     }
