@@ -4,8 +4,8 @@
  *
  *   node packages/e2e/dist/ensembles.js [--rows TEXT,…] [--kinds apache-3.8.0,…] [--ci] [--list] [--keep]
  *
- * A row's name is `3.8.0 AZZ led by 3: every server in turn is killed …`: A and Z stand for Apache's and ours by id, lower-case for
- * observers. `--rows` picks those whose name contains one of the texts. Missing peers are skipped aloud; with ZOOTS_CI=1 that is a
+ * A row's name is `3.8.0 AZZa: every server in turn is killed …`: A and Z stand for Apache's and ours by id, lower-case for
+ * observers; the third leads. `--rows` picks those whose name contains one of the texts. Missing peers are skipped aloud; with ZOOTS_CI=1 that is a
  * failure. The last line is `N passed, N failed, N skipped`; the exit code is 1 if a row failed.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { planOf } from './ensembles/plan.js';
 import { Runner } from './ensembles/runner.js';
+import { type ApacheKind, apacheVersions } from './peers/versions.js';
 
 const { values } = parseArgs({
   options: {
@@ -24,10 +25,15 @@ const { values } = parseArgs({
     keep: { type: 'boolean', default: false },
   },
 });
-const plan = planOf({ isCi: values.ci, kinds: values.kinds, texts: values.rows.split(',') });
+const kinds = values.kinds.split(',').filter((word) => word !== '') as ApacheKind[];
+const unknown = kinds.filter((kind) => apacheVersions[kind] === undefined);
+if (unknown.length > 0)
+  throw new Error(`no such kind: ${unknown}; there are ${Object.keys(apacheVersions).join(', ')}`);
+const plan = planOf({ isCi: values.ci, kinds, texts: values.rows.split(',') });
 if (values.list) {
-  for (const { arrangement, scenarios } of plan) {
-    for (const scenario of scenarios) console.log(`${arrangement.name}: ${scenario.name}`);
+  for (const act of plan) {
+    if (!('arrangement' in act)) console.log(act.name);
+    else for (const { name } of act.scenarios) console.log(`${act.arrangement.name}: ${name}`);
   }
   process.exit(0);
 }

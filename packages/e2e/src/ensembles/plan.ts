@@ -1,17 +1,34 @@
-/** Which scenarios run in which arrangements, all of them and the choice for CI. */
+/** Which scenarios run in which arrangements, and the rows that make their own servers: all of them, and the choice for CI. */
 import type { MemberSpec } from '../peers/ensemble.js';
 import { type ApacheKind, apacheVersions } from '../peers/versions.js';
 import { killScenarios } from './kill-scenarios.js';
+import { migrate } from './migration.js';
 import { operationScenarios } from './operation-scenarios.js';
 import type { Arrangement, Scenario } from './row.js';
 import { sessionScenarios } from './session-scenarios.js';
 import { syncScenarios } from './sync-scenarios.js';
+import { walkThroughs } from './walk-throughs.js';
 
-/** Scenarios for one ensemble; or, with `perform`, one row that makes its own servers. */
-export interface Act {
+/** Scenarios for one ensemble. */
+export interface EnsembleAct {
   readonly arrangement: Arrangement;
   readonly scenarios: readonly Scenario[];
-  readonly perform?: (workDir: string) => Promise<string[]>;
+}
+
+/** A row that makes its own servers in `workDir`, and resolves with notes. */
+export interface SoloAct {
+  readonly name: string;
+  readonly run: (workDir: string) => Promise<readonly string[]>;
+}
+
+export type Act = EnsembleAct | SoloAct;
+
+export interface Wish {
+  readonly isCi: boolean;
+  /** Empty: those that the plan names. */
+  readonly kinds: readonly ApacheKind[];
+  /** A row is chosen if its name contains one of these. */
+  readonly texts: readonly string[];
 }
 
 const allScenarios: readonly Scenario[] = [
@@ -21,47 +38,68 @@ const allScenarios: readonly Scenario[] = [
   ...syncScenarios,
 ];
 
-/** `AZz`: Apache's, ours, an observer of ours. */
-function arrange(kind: ApacheKind, letters: string, leader: number): Arrangement {
+/** A and Z for Apache's and ours by id, lower-case for observers; the third leads. With Apache's alone, it is the harness that is proved. */
+const control = ['AAAa'];
+/** Ours leads one or two of Apache's, and an observer of Apache's; ours follows, alone or two of them, and observes; ours alone. */
+const mixed = ['AAZa', 'AZZa', 'ZAAz', 'ZZAz', 'ZZZz'];
+const leaderId = 3;
+
+const mainKinds: readonly ApacheKind[] = ['apache-3.8.0', 'apache-3.9.5'];
+/** Each way round, once. */
+const oldKinds: readonly ApacheKind[] = ['apache-3.7.2', 'apache-3.6.4', 'apache-3.5.10'];
+const eachWay = ['AAZ', 'ZZA'];
+
+/** What CI has time for: each way round with two versions, and those scenarios in which most of the protocol is used. */
+const ciActs: readonly (readonly [kind: ApacheKind, letters: string, words: readonly string[]])[] = [
+  ['apache-3.8.0', 'AAZz', ['every operation', 'sessions move', 'every server in turn is killed', 'far behind: SNAP']],
+  [
+    'apache-3.9.5',
+    'ZAA',
+    ['every operation', 'watches', 'the leader is frozen', 'far behind: DIFF', 'every server in turn loses'],
+  ],
+  ['apache-3.8.0', 'AAZ', ['a tail that nobody', 'expire on every', 'keep their order']],
+  ['apache-3.9.5', 'ZZA', ['a tail, and the others', 'a server dies with']],
+  ['apache-3.5.10', 'AZA', ['every operation', 'every server in turn is killed']],
+];
+const ciMigrations: readonly ApacheKind[] = ['apache-3.8.0'];
+
+function arrange(kind: ApacheKind, letters: string): Arrangement {
   const members = [...letters].map((letter): MemberSpec => {
     return { kind: letter.toUpperCase() === 'Z' ? 'zoots' : kind, isObserver: letter !== letter.toUpperCase() };
   });
-  return { name: `${apacheVersions[kind].version} ${letters} led by ${leader}`, members, leader };
+  return { name: `${apacheVersions[kind].version} ${letters}`, members, leader: leaderId };
 }
 
-/** A and Z for Apache's and ours by id, lower-case for observers. With Apache's alone, it is the harness that is proved. */
-const control: readonly ArrangementRow[] = [['AAAa', 3]];
+export function planOf({ isCi, kinds, texts }: Wish): Act[] {
+  const acts = isCi ? ciPlan() : fullPlan(kinds);
+  const isWished = (name: string): boolean => texts.some((text) => name.includes(text));
+  const chosen = acts.map((act): Act => {
+    if (!('arrangement' in act)) return act;
+    const { arrangement, scenarios } = act;
+    return { arrangement, scenarios: scenarios.filter(({ name }) => isWished(`${arrangement.name}: ${name}`)) };
+  });
+  return chosen.filter((act) => ('arrangement' in act ? act.scenarios.length > 0 : isWished(act.name)));
+}
 
-const arrangements: readonly ArrangementRow[] = [
-  // Ours leads: one of ours, two of ours, with observers of either kind.
-  ['AAZ', 3],
-  ['ZAZ', 3],
-  ['AZZa', 3],
-  ['AAZz', 3],
-  // Apache's leads, and ours follow and observe.
-  ['ZAA', 3],
-  ['AZA', 3],
-  ['ZZA', 3],
-  ['AAAz', 3],
-  // Ours alone, and with an observer of Apache's.
-  ['ZZZ', 3],
-  ['ZZZa', 3],
-];
+function ciPlan(): Act[] {
+  const ensembles = ciActs.map(([kind, letters, words]): Act => {
+    const scenarios = allScenarios.filter(({ name }) => words.some((word) => name.includes(word)));
+    return { arrangement: arrange(kind, letters), scenarios };
+  });
+  return [...ensembles, ...ciMigrations.map(migrationOf), ...walkThroughs];
+}
 
-type ArrangementRow = readonly [letters: string, leader: number];
+function fullPlan(kinds: readonly ApacheKind[]): Act[] {
+  const chosen = kinds.length === 0 ? [...mainKinds, ...oldKinds] : kinds;
+  const acts = chosen.flatMap((kind): Act[] => {
+    const letters = mainKinds.includes(kind) ? [...control, ...mixed] : eachWay;
+    const ensembles = letters.map((each): Act => ({ arrangement: arrange(kind, each), scenarios: allScenarios }));
+    return [...ensembles, migrationOf(kind)];
+  });
+  return [...acts, ...walkThroughs];
+}
 
-export function planOf(wish: { isCi: boolean; kinds: string; texts: readonly string[] }): Act[] {
-  const kinds = (wish.kinds === '' ? ['apache-3.8.0', 'apache-3.9.5'] : wish.kinds.split(',')) as ApacheKind[];
-  const acts: Act[] = [];
-  for (const kind of kinds) {
-    for (const [letters, leader] of [...control, ...arrangements]) {
-      const arrangement = arrange(kind, letters, leader);
-      const scenarios = allScenarios.filter((scenario) => {
-        const name = `${arrangement.name}: ${scenario.name}`;
-        return (scenario.fits?.(arrangement) ?? true) && wish.texts.some((text) => name.includes(text));
-      });
-      if (scenarios.length > 0) acts.push({ arrangement, scenarios });
-    }
-  }
-  return acts;
+function migrationOf(kind: ApacheKind): SoloAct {
+  const { version } = apacheVersions[kind];
+  return { name: `${version}: migration, server by server, there and back`, run: (workDir) => migrate(kind, workDir) };
 }

@@ -4,6 +4,7 @@
  */
 import { connect, type ZooKeeper } from '@zoots/client';
 import type { Ensemble, Member, MemberSpec } from '../peers/ensemble.js';
+import { ConnectionClosedError } from '../wire/connection.js';
 import { type ConnectRequest, Flags } from '../wire/records.js';
 import { WireSession } from '../wire/session.js';
 import { Load, type LoadOptions } from './load.js';
@@ -70,6 +71,23 @@ export class Stage {
     const session = await WireSession.connect(member.port, { timeoutMs: 20_000, ...request });
     this.defer(() => (session.connection.closed ? undefined : session.close()));
     return session;
+  }
+
+  /** Takes the session to another server, which may need a moment until it has everything that the client has seen. */
+  async move(
+    { sessionId, password, lastZxid: lastZxidSeen }: WireSession,
+    to: Member,
+    timeoutMs = 20_000,
+  ): Promise<WireSession> {
+    const deadlineMs = performance.now() + 5_000;
+    for (;;) {
+      try {
+        return await this.session(to, { sessionId, password, lastZxidSeen, timeoutMs });
+      } catch (error) {
+        if (!(error instanceof ConnectionClosedError) || performance.now() > deadlineMs) throw error;
+        await sleep(20);
+      }
+    }
   }
 
   async client(members: readonly Member[] = this.ensemble.members): Promise<ZooKeeper> {

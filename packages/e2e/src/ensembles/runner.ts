@@ -3,32 +3,10 @@ import { join } from 'node:path';
 import { Ensemble } from '../peers/ensemble.js';
 import { PeerMissingError } from '../peers/peer.js';
 import { WireSession } from '../wire/session.js';
-import { judge, superDigest } from './judge.js';
-import type { Act } from './plan.js';
+import { judge } from './judge.js';
+import type { Act, EnsembleAct } from './plan.js';
 import { type Arrangement, type Scenario, Stage } from './row.js';
-
-/** Short ticks: a server that says nothing is given up after syncLimit of them. */
-const config = {
-  tickTime: '400',
-  initLimit: '25',
-  syncLimit: '6',
-  maxSessionTimeout: '60000',
-};
-
-const properties = {
-  'zookeeper.DigestAuthenticationProvider.superDigest': superDigest,
-  'zookeeper.extendedTypesEnabled': 'true',
-  'znode.container.checkIntervalMs': '500',
-  // In KB: a log of 64 MB per start would make the disk the slowest part.
-  'zookeeper.preAllocSize': '64',
-  // Processes are killed here, machines are not.
-  'zookeeper.forceSync': 'no',
-};
-
-/** They say how a server is brought up to date, and why it looks for a leader. */
-const loggers = {
-  'org.apache.zookeeper.server.quorum': 'INFO',
-};
+import { ensembleOptions } from './settings.js';
 
 export class Runner {
   passed = 0;
@@ -46,19 +24,14 @@ export class Runner {
   }
 
   async perform(act: Act): Promise<void> {
-    if (act.perform !== undefined)
-      await this.#row(act.arrangement.name, act.scenarios[0] as Scenario, () => this.#alone(act));
-    else await this.#together(act);
+    if ('arrangement' in act) await this.#together(act);
+    else await this.#row(act.name, () => act.run(join(this.#workDir, String(++this.#number))));
   }
 
-  async #alone(act: Act): Promise<string[]> {
-    return (await act.perform?.(join(this.#workDir, String(++this.#number)))) ?? [];
-  }
-
-  async #together({ arrangement, scenarios }: Act): Promise<void> {
+  async #together({ arrangement, scenarios }: EnsembleAct): Promise<void> {
     const open: { ensemble: Ensemble | null } = { ensemble: null };
     for (const scenario of scenarios) {
-      const isWell = await this.#row(arrangement.name, scenario, async () => {
+      const isWell = await this.#row(`${arrangement.name}: ${scenario.name}`, async () => {
         open.ensemble ??= await this.#open(arrangement);
         return this.#play(open.ensemble, arrangement, scenario);
       });
@@ -71,12 +44,12 @@ export class Runner {
 
   #open({ members, leader }: Arrangement): Promise<Ensemble> {
     const workDir = join(this.#workDir, String(++this.#number));
-    return Ensemble.start(members, { workDir, config, properties, loggers, leader });
+    return Ensemble.start(members, { ...ensembleOptions, workDir, leader });
   }
 
   /** Resolves with notes; throws with everything that is wrong. */
   async #play(ensemble: Ensemble, arrangement: Arrangement, scenario: Scenario): Promise<string[]> {
-    await seat(ensemble, arrangement, { ...properties, ...scenario.properties });
+    await seat(ensemble, arrangement, { ...ensembleOptions.properties, ...scenario.properties });
     const root = `/row-${++this.#number}`;
     const maker = await WireSession.connect(ensemble.member(arrangement.leader).port);
     await maker.create(root);
@@ -99,11 +72,11 @@ export class Runner {
   }
 
   /** True if it passed, or was skipped. */
-  async #row(where: string, { name }: Scenario, run: () => Promise<string[]>): Promise<boolean> {
+  async #row(name: string, run: () => Promise<readonly string[]>): Promise<boolean> {
     const beganMs = performance.now();
     const line = (mark: string, notes: readonly string[]): string => {
       const seconds = ((performance.now() - beganMs) / 1000).toFixed(1);
-      return `${mark} ${where}: ${name} (${[`${seconds} s`, ...notes].join('; ')})`;
+      return `${mark} ${name} (${[`${seconds} s`, ...notes].join('; ')})`;
     };
     try {
       const notes = await run();

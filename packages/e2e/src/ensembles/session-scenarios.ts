@@ -27,8 +27,7 @@ async function sessionsMove(stage: Stage): Promise<void> {
     const first = await stage.session(here);
     const path = `${stage.root}/move-${here.id}-${there.id}`;
     await first.create(path, 'mine', { flags: Flags.ephemeral });
-    const request = { sessionId: first.sessionId, password: first.password, lastZxidSeen: first.lastZxid };
-    const second = await stage.session(there, request);
+    const second = await stage.move(first, there);
     assert.equal(second.sessionId, first.sessionId, `the session of ${here} at ${there}`);
     assert.equal((await second.exists(path))?.ephemeralOwner, first.sessionId);
     await second.setData(path, 'still mine');
@@ -102,8 +101,7 @@ async function serverOfSessionDies(stage: Stage): Promise<void> {
     await lives.create(alive, '', { flags: Flags.ephemeral });
     await dies.create(dead, '', { flags: Flags.ephemeral });
     await home.kill();
-    const request = { timeoutMs, sessionId: lives.sessionId, password: lives.password, lastZxidSeen: lives.lastZxid };
-    const moved = await stage.session(there, request);
+    const moved = await stage.move(lives, there, timeoutMs);
     const pings = setInterval(() => void moved.ping().catch(() => {}), 500);
     try {
       assert.equal(await ownerAt(stage, there, dead), dies.sessionId, 'the other session has time left');
@@ -129,8 +127,7 @@ async function leaderDies(stage: Stage): Promise<void> {
   await session.create(path, '', { flags: Flags.ephemeral });
   await leader.kill();
   await stage.ensemble.untilWhole(stage.ensemble.members.filter((member) => member !== leader));
-  const request = { sessionId: session.sessionId, password: session.password, lastZxidSeen: session.lastZxid };
-  const again = session.connection.closed ? await stage.session(home, request) : session;
+  const again = session.connection.closed ? await stage.move(session, home) : session;
   assert.equal(again.sessionId, session.sessionId);
   assert.equal((await again.exists(path))?.ephemeralOwner, session.sessionId);
   const watcher = await stage.session(followers[1] as Member);
