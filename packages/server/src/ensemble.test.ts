@@ -256,6 +256,23 @@ test('the leader stops: another one leads, and the old one comes back as a follo
   assert.equal(await ensemble.mode(leader), 'follower');
 });
 
+test('five servers one by one: the third makes a majority and leads, the others follow', async (context) => {
+  const roles = { 1: 'participant', 2: 'participant', 3: 'participant', 4: 'participant', 5: 'participant' };
+  const ensemble = await Ensemble.make(context, roles);
+  for (const id of [1, 2]) {
+    await ensemble.start(id);
+    // Longer than two that were enough would need to agree.
+    await new Promise((resolve) => setTimeout(resolve, 350));
+    assert.equal(await ensemble.mode(1), 'none');
+    assert.match(await ensemble.say(id, 'role'), /^Role: looking\n/);
+  }
+  const expected = ['follower', 'follower', 'leader', 'follower', 'follower'];
+  for (const id of [3, 4, 5]) {
+    await ensemble.start(id);
+    assert.deepEqual(await ensemble.modes(), expected.slice(0, id));
+  }
+});
+
 test('one server as an ensemble leads by itself', async (context) => {
   const ensemble = await Ensemble.make(context, { 4: 'participant' }, { standaloneEnabled: 'false' });
   await ensemble.start(4);
