@@ -125,7 +125,7 @@ export class Membership implements MemberHost, Proposer, SessionOrigin {
       return;
     }
     if (session.isLocal && asksForEphemeral(op, bytes, start, end)) {
-      session.isLocal = false;
+      this.#parts.sessions.makeGlobal(session);
       this.createSession(connection, session);
     }
     if (!this.#isLearner) {
@@ -164,13 +164,13 @@ export class Membership implements MemberHost, Proposer, SessionOrigin {
   }
 
   onResumed(session: Session): void {
-    if (this.#isLearner) this.#touched.add(session);
+    if (this.#isLearner) this.onTouched(session);
     else this.#parts.submission.own(session);
   }
 
   /** The session was heard of. */
   onTouched(session: Session): void {
-    if (this.#isLearner) this.#touched.add(session);
+    if (this.#isLearner && !session.isLocal) this.#touched.add(session);
   }
 
   onSessionClosed(session: Session): void {

@@ -129,6 +129,14 @@ export class SessionTable {
     return session;
   }
 
+  /** Who judges global sessions judges this one from now on. */
+  makeGlobal(session: Session): void {
+    session.isLocal = false;
+    if (this.#judgesGlobal) return;
+    this.#leaveBucket(session);
+    session.expiryMs = 0;
+  }
+
   #moveTo(session: Session, expiryMs: number): void {
     this.#leaveBucket(session);
     session.expiryMs = expiryMs;
