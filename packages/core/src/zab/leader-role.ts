@@ -106,7 +106,7 @@ export class LeaderRole implements LeaderHost {
   /** The learner owns the session from now on, if it lives. */
   revalidate(handle: LearnerHandle, high: number, low: number, timeoutMs: number): boolean {
     const session = this.#parts.sessions.get(high, low);
-    if (session === undefined || session.isClosing) return false;
+    if (session === undefined || session.isClosing || session.isLocal) return false;
     session.owner = handle;
     this.touch(high, low, timeoutMs);
     return true;
