@@ -140,8 +140,6 @@ async function main(): Promise<number> {
       for (const kind of [...kinds, ...oldKinds]) {
         if (values.mode !== undefined && values.mode !== setting) continue;
         if (values.server !== undefined && values.server !== kind) continue;
-        // Ours has no ensembles yet.
-        if (setting === 'ensemble' && kind === 'zoots') continue;
         const rows = chosen.filter((row) => (row.where ?? setting) === setting && (row.kinds ?? kinds).includes(kind));
         if (rows.length > 0) await runRows(kind, setting, rows, workDir);
       }

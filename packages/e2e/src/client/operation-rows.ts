@@ -303,5 +303,13 @@ export const operationRows: readonly ClientRow[] = [
   { name: 'ephemerals, countDescendants', run: ephemeralsAndCounts },
   { name: '2,000 writes in the pipeline keep their order', run: pipelining },
   { name: 'config', where: 'ensemble', run: configOfEnsemble },
-  { name: 'reconfig, watchConfig', where: 'ensemble', isExclusive: true, run: reconfiguration, timeoutMs: 60_000 },
+  {
+    name: 'reconfig, watchConfig',
+    where: 'ensemble',
+    // Ours answers that it has no reconfiguration yet.
+    kinds: ['apache-3.8.0', 'apache-3.9.5'],
+    isExclusive: true,
+    run: reconfiguration,
+    timeoutMs: 60_000,
+  },
 ];

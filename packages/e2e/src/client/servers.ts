@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { connect } from '@zoots/client';
 import { Ensemble } from '../peers/ensemble.js';
 import { freePort, type Peer, type PeerKind, startPeer } from '../peers/peer.js';
-import type { ApacheKind } from '../peers/versions.js';
 import { type SingleServer, Stage } from './row.js';
 
 export interface Servers {
@@ -36,7 +35,7 @@ export const serverProperties = {
 };
 
 export function openServers(kind: PeerKind, setting: 'alone' | 'ensemble', workDir: string): Promise<Servers> {
-  return setting === 'alone' ? openSingle(kind, workDir) : openEnsemble(kind as ApacheKind, workDir);
+  return setting === 'alone' ? openSingle(kind, workDir) : openEnsemble(kind, workDir);
 }
 
 async function openSingle(kind: PeerKind, workDir: string): Promise<Servers> {
@@ -71,7 +70,7 @@ async function openSingle(kind: PeerKind, workDir: string): Promise<Servers> {
   return { stage, thaw, stop: () => peer.kill() };
 }
 
-async function openEnsemble(kind: ApacheKind, workDir: string): Promise<Servers> {
+async function openEnsemble(kind: PeerKind, workDir: string): Promise<Servers> {
   const ensemble = await Ensemble.start(kind, {
     workDir: join(workDir, 'members'),
     config: { ...serverConfig, reconfigEnabled: 'true' },
