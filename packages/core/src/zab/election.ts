@@ -44,7 +44,7 @@ export interface ElectionSettings {
 
 export const NOTIFY_MIN_MS = 200;
 export const NOTIFY_MAX_MS = 60_000;
-/** So long nothing better may be heard of before a quorum is believed. */
+/** So long nothing better may be heard of before a quorum is believed; less where votes are repeated sooner. */
 const FINALIZE_MS = 200;
 
 /** What a voter said last. */
@@ -170,10 +170,8 @@ export class Election {
   #consider(from: number, notification: Notification, nowMs: number): void {
     if (notification.state === PEER_STATE.observing) return;
     const heard = heardOf(notification);
-    if (this.#finalizeAtMs !== Number.POSITIVE_INFINITY && !this.#isBetter(heard, this.#vote)) {
-      this.#finalizeAtMs = nowMs + FINALIZE_MS;
-      return;
-    }
+    // What is no better is no news, and does not make anybody wait for longer: repetitions would, of which a round has many.
+    if (this.#finalizeAtMs !== Number.POSITIVE_INFINITY && !this.#isBetter(heard, this.#vote)) return;
     if (notification.state === PEER_STATE.looking) this.#onLooking(from, heard, nowMs);
     else this.#onSettled(from, heard);
   }
@@ -199,7 +197,8 @@ export class Election {
 
   #checkQuorum(nowMs: number): void {
     const isSame = (heard: Heard): boolean => isSameProposal(heard, this.#vote);
-    if (this.#hasQuorum(this.#inRound, isSame)) this.#finalizeAtMs = nowMs + FINALIZE_MS;
+    if (!this.#hasQuorum(this.#inRound, isSame)) return;
+    this.#finalizeAtMs = nowMs + Math.min(FINALIZE_MS, this.#settings.notifyMinMs);
   }
 
   #hasQuorum(votes: ReadonlyMap<number, Heard>, accepts: (heard: Heard) => boolean): boolean {

@@ -154,6 +154,9 @@ class Server implements LearnerHost, LeaderHost {
   #handles = new Map<PeerStream, LearnerHandle>();
   #wires: Wire[] = [];
   #isSyncing = false;
+  /** Writes that go on. A role that ended is followed by the next one when they are done. */
+  #writeCount = 0;
+  #isWithdrawing = false;
   #waiting: { readonly count: number; readonly done: StepDone }[] = [];
   #counter = 0;
   #snapshot: { readonly entries: Entry[]; bytes: number[] } | null = null;
@@ -185,6 +188,7 @@ class Server implements LearnerHost, LeaderHost {
   start(): void {
     this.isUp = true;
     this.#incarnation++;
+    this.#writeCount = 0;
     this.#looking();
     this.#tick(this.#incarnation);
   }
@@ -214,11 +218,14 @@ class Server implements LearnerHost, LeaderHost {
   onEnded(reason: string): void {
     assert.doesNotMatch(reason, /where .* was due/);
     this.#dropRole();
-    if (this.isUp) this.#looking();
+    if (!this.isUp) return;
+    if (this.#writeCount > 0) this.#isWithdrawing = true;
+    else this.#looking();
   }
 
   /** All that is in the log counts, committed or not: it is flushed and applied before this server votes. */
   #looking(): void {
+    this.#isWithdrawing = false;
     this.#durableCount = this.log.length;
     this.appliedCount = this.log.length;
     if (this.#election === null) {
@@ -360,10 +367,13 @@ class Server implements LearnerHost, LeaderHost {
 
   #write(run: () => void, done: StepDone): void {
     const incarnation = this.#incarnation;
+    this.#writeCount++;
     this.world.after(this.world.prng.between(1, this.world.diskMaxMs), () => {
       if (incarnation !== this.#incarnation) return;
+      this.#writeCount--;
       run();
       done(null);
+      if (this.#isWithdrawing && this.#writeCount === 0) this.#looking();
     });
   }
 
