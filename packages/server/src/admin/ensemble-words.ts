@@ -152,5 +152,6 @@ export function roleText({ peer }: Server, ensemble: EnsembleConfig | null): str
 function stateOf({ isObserver, isSynced, lagTxns }: LearnerView): string {
   const kind = isObserver ? 'observer' : 'follower';
   if (!isSynced) return `${kind}, being synchronised`;
-  return lagTxns === 0 ? `${kind}, in step` : `${kind}, ${lagTxns} transactions behind`;
+  if (lagTxns === 0) return `${kind}, in step`;
+  return `${kind}, ${lagTxns} ${lagTxns === 1 ? 'transaction' : 'transactions'} behind`;
 }
