@@ -296,15 +296,31 @@ export class TestEnsemble {
     const endMs = this.nowMs + ms;
     this.settle();
     while (this.nowMs < endMs) {
-      let nextMs = Math.min(endMs, this.nowMs + ADVANCE_STEP_MS_MAX);
-      for (const { server } of this.members) {
-        if (server !== null) nextMs = Math.min(nextMs, Math.max(this.nowMs + 1, Math.ceil(server.deadlineMs)));
-      }
-      this.nowMs = nextMs;
-      for (const { server } of this.members) if (server !== null && server.deadlineMs <= nextMs) server.tick();
+      this.#passTime(endMs);
       this.settle();
     }
     return this;
+  }
+
+  /** To the next deadline. */
+  #passTime(endMs: number): void {
+    let nextMs = Math.min(endMs, this.nowMs + ADVANCE_STEP_MS_MAX);
+    for (const { server } of this.members) {
+      if (server !== null) nextMs = Math.min(nextMs, Math.max(this.nowMs + 1, Math.ceil(server.deadlineMs)));
+    }
+    this.nowMs = nextMs;
+    for (const { server } of this.members) if (server !== null && server.deadlineMs <= nextMs) server.tick();
+  }
+
+  /** Step by step, and no step further. Returns how many it took. */
+  stepUntil(isTrue: () => boolean, limitMs = 20_000): number {
+    const endMs = this.nowMs + limitMs;
+    let count = 0;
+    for (; !isTrue(); count++) {
+      if (this.nowMs >= endMs) throw new Error(`after ${limitMs} ms: ${this.describe()}`);
+      if (!this.step()) this.#passTime(endMs);
+    }
+    return count;
   }
 
   /** Fails if it does not come true in time. */
