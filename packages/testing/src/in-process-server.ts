@@ -5,17 +5,8 @@ import type { Session } from '@zoots/core';
 import type { ServerConfig } from '@zoots/server';
 import { type AssembledServer, startServer as assemble, machineClock } from '@zoots/server/assemble';
 import type { ServerData } from './server-data.js';
+import { idOf, type SessionReference } from './session-reference.js';
 import { VirtualClock } from './virtual-clock.js';
-
-/**
- * A session: its id, as a number or as the 8 bytes that some clients have, or a client that has a `session` with an `id`, as
- * @zoots/client's.
- */
-export type SessionReference =
-  | bigint
-  | Uint8Array
-  | { readonly id: bigint }
-  | { readonly session: { readonly id: bigint } | null };
 
 /** A session that the server has. */
 export interface ServerSession {
@@ -252,16 +243,6 @@ async function run(
 function hostOf({ clientPortAddress }: ServerConfig): string {
   if (clientPortAddress === null || clientPortAddress === '0.0.0.0' || clientPortAddress === '::') return '127.0.0.1';
   return clientPortAddress.includes(':') ? `[${clientPortAddress}]` : clientPortAddress;
-}
-
-function idOf(reference: SessionReference): bigint {
-  if (typeof reference === 'bigint') return reference;
-  if (reference instanceof Uint8Array) {
-    return new DataView(reference.buffer, reference.byteOffset, reference.byteLength).getBigInt64(0);
-  }
-  if ('id' in reference) return reference.id;
-  if (reference.session === null) throw new Error('the client has no session');
-  return reference.session.id;
 }
 
 /** Looks once per round of the event loop. */
