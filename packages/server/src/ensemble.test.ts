@@ -277,6 +277,41 @@ test('five servers one by one: the third makes a majority and leads, the others 
   }
 });
 
+test('local sessions have lines of their own, on the server that has them', async (context) => {
+  const roles = { 1: 'participant', 2: 'participant' };
+  const ensemble = await Ensemble.make(context, roles, { localSessionsEnabled: 'true' });
+  for (const id of [1, 2]) await ensemble.start(id);
+  assert.deepEqual(await ensemble.modes(), ['follower', 'leader']);
+  const client = await openSession((ensemble.running.get(1) as AssembledServer).clientPort);
+  assert.match(
+    await ensemble.say(1, 'dump'),
+    /^SessionTracker dump:\nLocal Session Sets \(1\)\/\(1\):\n1 expire at .*\n\t0x1[0-9a-f]+\nGlobal Sessions\(0\):\neph/,
+  );
+  assert.match(
+    await ensemble.say(2, 'dump'),
+    /^SessionTracker dump:\nLocal Session Sets \(0\)\/\(0\):\nGlobal Session Sets \(0\)\/\(0\):\neph/,
+  );
+  assert.match(await ensemble.say(1, 'mntr'), /\nzk_global_sessions\t0\nzk_local_sessions\t1\n/);
+  client?.destroy();
+});
+
+test('a read-only server says so', async (context) => {
+  const roles = { 1: 'participant', 2: 'participant', 3: 'participant' };
+  const ensemble = await Ensemble.make(context, roles, { 'readonlymode.enabled': 'true' });
+  await ensemble.start(1);
+  assert.equal(await ensemble.say(1, 'isro'), 'null');
+  assert.deepEqual(await ensemble.modes(), ['read-only']);
+  assert.equal(await ensemble.say(1, 'isro'), 'ro');
+  assert.equal((await ensemble.say(1, 'srvr')).split('\n')[1], 'READ-ONLY mode; serving only read-only clients');
+  assert.match(await ensemble.say(1, 'conf'), /\nquorumPort=\d+\npeerType=0\n$/);
+  assert.match(await ensemble.say(1, 'mntr'), /\nzk_server_state\tread-only\nzk_avg_latency/);
+  assert.match(await ensemble.say(1, 'role'), /^Role: read-only\n/);
+  await ensemble.start(2);
+  while ((await ensemble.mode(1)) === 'read-only') await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.deepEqual(await ensemble.modes(), ['follower', 'leader']);
+  assert.equal(await ensemble.say(1, 'isro'), 'rw');
+});
+
 test('one server as an ensemble leads by itself', async (context) => {
   const ensemble = await Ensemble.make(context, { 4: 'participant' }, { standaloneEnabled: 'false' });
   await ensemble.start(4);

@@ -1,5 +1,4 @@
 /** What four letter words tell of a member of an ensemble: its mode, its part of `conf`, its values of `mntr`, its sessions. */
-import { pairToHex } from '@zoots/base';
 import type { LearnerView, Role, Server } from '@zoots/core';
 import { type EnsembleMember, formatEnsemble } from '@zoots/protocol';
 import type { EnsembleConfig } from '../config/server-config.js';
@@ -21,12 +20,6 @@ export function modeOf(server: Server): string {
 
 export function isReadOnly(server: Server): boolean {
   return server.role === 'read-only';
-}
-
-/** Followers and observers: their leader judges sessions. */
-export function isLearner(server: Server): boolean {
-  const { role } = server;
-  return role === 'following' || role === 'observing';
 }
 
 // ---- conf ----
@@ -106,19 +99,6 @@ function electionValues(server: Server): Value[] {
     ['cnt_election_time', count],
     ['sum_election_time', sum],
   ];
-}
-
-// ---- dump ----
-
-/** A learner knows sessions and not when they end. */
-export function learnerSessions(server: Server): string[] {
-  const lines: { readonly id: string; readonly line: string }[] = [];
-  for (const { high, low, timeoutMs } of server.sessions.all()) {
-    const id = pairToHex(high, low);
-    lines.push({ id: id.padStart(16, '0'), line: `0x${id}\t${timeoutMs}ms` });
-  }
-  lines.sort((left, right) => (left.id < right.id ? -1 : 1));
-  return [`Global Sessions(${lines.length}):`, ...lines.map(({ line }) => line)];
 }
 
 // ---- srvr ----

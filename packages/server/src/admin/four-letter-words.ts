@@ -5,21 +5,14 @@
  * Source of the layouts: ZooKeeper 3.9.5's commands.
  */
 import { pairToBigint, pairToHex, toHex } from '@zoots/base';
-import { type Connection, F, type Server } from '@zoots/core';
+import type { Connection, Server } from '@zoots/core';
 import type { ServerConfig } from '../config/server-config.js';
 import { fullVersion } from '../version.js';
-import {
-  ensembleConf,
-  isLearner,
-  isReadOnly,
-  learnerSessions,
-  modeOf,
-  proposalLine,
-  roleText,
-} from './ensemble-words.js';
+import { dumpText } from './dump-word.js';
+import { ensembleConf, isReadOnly, modeOf, proposalLine, roleText } from './ensemble-words.js';
 import { directorySizeBytes, environmentLines } from './host-facts.js';
 import { monitorValues } from './monitor.js';
-import { javaDouble, type WordContext } from './word-context.js';
+import { hostOf, javaDouble, pathOf, type WordContext } from './word-context.js';
 
 interface WordRow {
   /** Also answered while the server does not serve. */
@@ -124,10 +117,6 @@ function interestOps(connection: Connection): number {
   return (connection.isPaused ? 0 : 1) | (connection.unsentBytes > 0 ? 4 : 0);
 }
 
-function hostOf(address: string): string {
-  return address.includes(':') ? `[${address}]` : address;
-}
-
 function connectionLine(connection: Connection, brief: boolean): string {
   const head = ` /${hostOf(connection.remoteAddress)}:${connection.remotePort}[${interestOps(connection).toString(16)}]`;
   const queued = connection.pendingWrites + connection.parkedCount;
@@ -181,67 +170,6 @@ function dirs(context: WordContext): string {
   const dataBytes = directorySizeBytes(`${config.dataDir}/version-2`);
   const logBytes = directorySizeBytes(`${config.dataLogDir}/version-2`);
   return `datadir_size: ${dataBytes}\nlogdir_size: ${logBytes}\n`;
-}
-
-// ---- dump ----
-
-/** As Java's Date prints it, in UTC. */
-function javaDate(wallMs: number): string {
-  const date = new Date(wallMs);
-  const [weekday, day, month, year] = date.toUTCString().replace(',', '').split(' ');
-  const time = date.toISOString().slice(11, 19);
-  return `${weekday} ${month} ${day} ${time} UTC ${year}`;
-}
-
-function dump(context: WordContext): string {
-  const { server } = context;
-  const wallOffsetMs = Date.now() - server.nowMs;
-  const sessions = isLearner(server) ? learnerSessions(server) : sessionBuckets(server, wallOffsetMs);
-  const lines = ['SessionTracker dump:', ...sessions];
-  lines.push('ephemeral nodes dump:', `Sessions with Ephemerals (${server.tree.ephemerals.sessionCount}):`);
-  for (const owned of server.tree.ephemerals.owners()) {
-    lines.push(`0x${pairToHex(owned.high, owned.low)}:`);
-    for (const id of owned.ids) lines.push(`\t${pathOf(server, id)}`);
-  }
-  lines.push('Connections dump:', ...connectionBuckets(server, wallOffsetMs), '');
-  return lines.join('\n');
-}
-
-/** Sessions by the time at which they expire if their clients stay silent. */
-function sessionBuckets(server: Server, wallOffsetMs: number): string[] {
-  const buckets = server.sessions.buckets();
-  const lines = [`Session Sets (${buckets.length})/(${server.sessions.count}):`];
-  for (const { expiryMs, sessions } of buckets) {
-    lines.push(`${sessions.length} expire at ${javaDate(expiryMs + wallOffsetMs)}:`);
-    for (const session of sessions) lines.push(`\t0x${pairToHex(session.high, session.low)}`);
-  }
-  return lines;
-}
-
-/** Connections by the time at which they are closed if they stay silent. */
-function connectionBuckets(server: Server, wallOffsetMs: number): string[] {
-  const byTime = new Map<number, Connection[]>();
-  for (const connection of server.connections.values()) {
-    const dueMs = connection.session?.expiryMs ?? connection.acceptedMs + server.config.sessionlessTimeoutMs;
-    const group = byTime.get(dueMs);
-    if (group === undefined) byTime.set(dueMs, [connection]);
-    else group.push(connection);
-  }
-  const lines = [`Connections Sets (${byTime.size})/(${server.connections.size}):`];
-  for (const [dueMs, group] of [...byTime].sort((left, right) => left[0] - right[0])) {
-    lines.push(`${group.length} expire at ${javaDate(dueMs + wallOffsetMs)}:`);
-    for (const { remoteAddress, remotePort, session } of group) {
-      const id = session === null ? '0' : pairToHex(session.high, session.low);
-      lines.push(`\tip: /${hostOf(remoteAddress)}:${remotePort} sessionId: 0x${id}`);
-    }
-  }
-  return lines;
-}
-
-function pathOf(server: Server, id: number): string {
-  const { store } = server.tree;
-  const start = store.pathStart(id);
-  return Buffer.from(store.pathChunk(id).subarray(start, start + store.get(id, F.pathLength))).toString('utf8');
 }
 
 // ---- watches ----
@@ -320,7 +248,7 @@ const WORDS: ReadonlyMap<string, WordRow> = new Map<string, WordRow>([
   ['cons', { worksIdle: false, text: cons }],
   ['crst', { worksIdle: false, text: crst }],
   ['dirs', { worksIdle: false, text: dirs }],
-  ['dump', { worksIdle: false, text: dump }],
+  ['dump', { worksIdle: false, text: dumpText }],
   ['envi', { worksIdle: true, text: envi }],
   ['hash', { worksIdle: false, text: hash }],
   ['isro', { worksIdle: false, text: ({ server }) => (isReadOnly(server) ? 'ro' : 'rw') }],

@@ -12,6 +12,7 @@ export function monitorValues(context: WordContext): (readonly [string, string])
   const { statistics, tree, watches } = server;
   const meanMs = statistics.requestCount === 0 ? 0 : statistics.totalLatencyMs / statistics.requestCount;
   const descriptors = fileDescriptors();
+  const localCount = localSessionCount(context);
   const values: (readonly [string, string | number])[] = [
     ['version', fullVersion],
     ['server_state', modeOf(server)],
@@ -27,8 +28,8 @@ export function monitorValues(context: WordContext): (readonly [string, string])
     ['watch_count', watches.dataCount],
     ['ephemerals_count', tree.ephemerals.count],
     ['approximate_data_size', tree.store.dataBytes + tree.store.pathBytes],
-    ['global_sessions', server.sessions.count],
-    ['local_sessions', 0],
+    ['global_sessions', server.sessions.count - localCount],
+    ['local_sessions', localCount],
     ['uptime', Math.max(Math.floor(performance.now()) - context.startedMs, 0)],
     ...(descriptors === null
       ? []
@@ -59,4 +60,11 @@ function summary(name: string, total: number, count: number, min: number, max: n
     [`cnt_${name}`, count],
     [`sum_${name}`, total],
   ];
+}
+
+function localSessionCount({ server, config }: WordContext): number {
+  if (config.ensemble === null) return 0;
+  let count = 0;
+  for (const { isLocal } of server.sessions.all()) if (isLocal) count++;
+  return count;
 }

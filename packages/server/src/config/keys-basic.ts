@@ -18,8 +18,8 @@ export const basicKeys = {
     '',
     'Four letter words that are answered, or *; srvr always is.',
   ),
-  localSessionsEnabled: fileKey('later', 'boolean', false, '', 'Sessions known to one server of an ensemble only.'),
-  localSessionsUpgradingEnabled: fileKey('later', 'boolean', false, '', 'Local sessions may become global.'),
+  localSessionsEnabled: fileKey('effective', 'boolean', false, '', 'Sessions known to one server of an ensemble only.'),
+  localSessionsUpgradingEnabled: fileKey('effective', 'boolean', false, '', 'Local sessions may become global.'),
   secureClientPort: fileKey('later', 'port', null, '', 'Port for clients over TLS.'),
   secureClientPortAddress: fileKey('later', 'text', null, '', 'Address to listen on for clients over TLS.'),
 } as const;
