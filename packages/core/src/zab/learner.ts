@@ -337,8 +337,10 @@ export class Learner {
     this.stage = 'serving';
     this.#stream.send(PACKET.ack, makeZxid(this.#epoch, 0));
     this.#host.serve(this.#epoch);
+    // Not what comes to the log meanwhile: that is on its way to the disk.
+    const upTo = this.#host.lastLoggedZxid;
     this.#host.whenDurable((problem) => {
-      if (problem === null) this.onDurable(this.#host.lastLoggedZxid);
+      if (problem === null) this.onDurable(upTo);
     });
   }
 
