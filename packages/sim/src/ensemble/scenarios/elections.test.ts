@@ -93,7 +93,7 @@ const MOMENTS: readonly (readonly [string, (stage: MemberStage) => void])[] = [
 
 scenario(
   28,
-  'ZOOKEEPER-2080, -2778, -2380: it is told to stop at any moment between an election and serving; it stops, and starts again',
+  'ZOOKEEPER-2080, -2778, -2687, -2380: it is told to stop at any moment between an election and serving; it stops, and starts again',
   () => {
     for (const [moment, reach] of MOMENTS) {
       const stage = new MemberStage().start();

@@ -64,7 +64,7 @@ function comeBack(stage: StorageStage, told: Told, when: string): void {
 
 scenario(
   16,
-  'ZOOKEEPER-1653: the power fails at every step into a new epoch; it starts again and remembers each promise',
+  'ZOOKEEPER-1653, -4269: the power fails at every step into a new epoch; it starts again and remembers each promise',
   () => {
     let crashes = 0;
     for (let operation = 0; operation < 60; operation++) {

@@ -1,6 +1,9 @@
 /**
  * Groups 1, 2, 8, 10, 11, 12, 18 and 21: a learner's memory and its disk must tell of one history. What it has logged and nobody committed goes
  * when a new leader says so, from the log, from snapshots and from memory; what is only in memory must not count as had.
+ *
+ * Group 8 was a thread that went on appending when its server had been shut down. There are no threads here; the story breaks the connection with
+ * entries on their way to the disk, and the planted bug appends them once more when the next leader is followed.
  */
 import assert from 'node:assert/strict';
 import { makeZxid, PACKET } from '@zoots/protocol';

@@ -29,7 +29,11 @@ const TREE: readonly Request[] = [
 
 const CHANGES: readonly (readonly [string, readonly Request[], readonly Request[]])[] = [
   ['ZOOKEEPER-3145: a child comes and its parent’s counters move', [create('/a/z'), remove('/a/z')], []],
-  ['a parent goes with its children, and comes back empty', [remove('/b/x'), remove('/b'), create('/b')], []],
+  [
+    'ZOOKEEPER-3127: a parent goes with its children, and comes back empty',
+    [remove('/b/x'), remove('/b'), create('/b')],
+    [],
+  ],
   ['ZOOKEEPER-3306: an ACL that the snapshot did not know', [protect('/a/x'), protect('/c')], []],
   ['ZOOKEEPER-3125: sequential children, one removed', [create('/c/s', SEQUENTIAL), remove('/a/y')], []],
   ['a multi over both ends of the tree', [multi(set('/a'), remove('/c'), create('/e'), set('/d'))], []],

@@ -3,9 +3,10 @@
  * with less than was promised. ZOOKEEPER-2099, -3644, -2325, -3231, -2332, -3056.
  */
 import assert from 'node:assert/strict';
-import { makeZxid } from '@zoots/protocol';
+import { makeZxid, PACKET } from '@zoots/protocol';
 import { patch } from '../../mutant.js';
 import { SimDisk } from '../../sim-disk.js';
+import { int32, MemberStage, txn } from './member-stage.js';
 import { scenario } from './scenario.js';
 import { logNameOf, Refusal, StorageStage } from './storage-stage.js';
 
@@ -28,6 +29,7 @@ function wholeHistory(change: Partial<StorageStage['options']> = {}): StorageSta
 
 /** What planted bugs set. */
 let settings: Partial<StorageStage['options']> = {};
+let liesAboutDirectories = false;
 
 /** Comes back with everything, or not at all. */
 function mustNotForget(stage: StorageStage, what: string): 'whole' | 'refused' {
@@ -59,7 +61,7 @@ const truncatedTo = (share: number) => (stage: StorageStage, name: string) => {
 
 scenario(
   24,
-  'ZOOKEEPER-2325, -3231: a snapshot that is gone, empty or cut short is replaced by an older one with its logs',
+  'ZOOKEEPER-2325, -3231, -3056: a snapshot that is gone, empty or cut short is replaced by an older one with its logs',
   () => {
     const all = (damage: (stage: StorageStage, name: string) => void): string[] => outcomes(damage, SNAPSHOTS);
     assert.deepEqual(
@@ -128,5 +130,50 @@ scenario(
       };
     },
     caughtBy: /started with a hole in its history/,
+  },
+);
+
+scenario(
+  24,
+  'ZOOKEEPER-2099, and Apache’s first start: the power fails at every step of a first start and of the first writes; it starts again with what it acknowledged',
+  () => {
+    let crashes = 0;
+    for (let operation = 1; operation <= 60; operation++) {
+      const stage = new MemberStage({ seed: operation });
+      stage.disk.manner.liesAboutDirectories = liesAboutDirectories;
+      const acknowledged: number[] = [];
+      stage.before('any', '', operation, () => stage.powerCut());
+      stage.start();
+      if (stage.isUp) {
+        const leader = stage.electOther(1);
+        leader.onHeard = (line) => {
+          if (line.startsWith('ACK ') && !line.endsWith('00000000'))
+            acknowledged.push(Number.parseInt(line.slice(6), 16));
+        };
+        leader.say(PACKET.leaderInfo, makeZxid(1, 0), int32(0x10000));
+        stage.pass(10);
+        leader.say(PACKET.diff, 0).say(PACKET.newLeader, makeZxid(1, 0), new Uint8Array(0));
+        stage.pass(10);
+        leader.say(PACKET.upToDate, -1);
+        for (const zxid of [z(1), z(2), z(3)]) leader.say(PACKET.proposal, zxid, txn(zxid)).say(PACKET.commit, zxid);
+        stage.pass(10);
+      }
+      if (!stage.isUp) crashes++;
+      stage.powerCutAndRestart();
+      assert.equal(stage.isUp, true, `crash before operation ${operation}: it does not start: ${stage.ends.at(-1)}`);
+      const lost = acknowledged.filter((zxid) => !stage.zxids.includes(zxid));
+      assert.deepEqual(lost, [], `crash before operation ${operation}: acknowledged writes are lost`);
+    }
+    assert.ok(crashes > 20, `only ${crashes} crashes`);
+  },
+  {
+    bug: 'directories are not synced behind new files',
+    plant: () => {
+      liesAboutDirectories = true;
+      return () => {
+        liesAboutDirectories = false;
+      };
+    },
+    caughtBy: /acknowledged writes are lost|it does not start/,
   },
 );
