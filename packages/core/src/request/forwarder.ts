@@ -133,6 +133,8 @@ export class Forwarder implements InFlightSource {
 
   /** The role ended. */
   drop(): void {
+    // The flow control is reset as a whole: a session that is closed while the role is wound up must not leave it again.
+    for (const session of this.#sessions.all()) session.forwarded = [];
     this.syncs = [];
     this.stream = null;
     this.pendingCount = 0;
