@@ -524,8 +524,10 @@ export class Server {
     this.openTurn();
     if (this.state === 'failed') return;
     this.#noteSync(this.nowMs - this.#flushStartedMs);
+    // What was committed before it was durable here is done with now, and the batch is empty behind that.
+    const { lastZxid } = batch;
     this.#database.pipeline.onDurable(batch);
-    this.#membership.onDurable(batch.lastZxid);
+    this.#membership.onDurable(lastZxid);
     this.#finishStop();
   }
 
