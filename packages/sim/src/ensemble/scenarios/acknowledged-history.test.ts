@@ -6,8 +6,11 @@ import assert from 'node:assert/strict';
 import { formatZxid, makeZxid, PACKET } from '@zoots/protocol';
 import { patch } from '../../mutant.js';
 import { Database, LearnerRole } from './core-parts.js';
-import { followWith, MemberStage, type Played, propose, sendCommitted, snapshotOf, txn } from './member-stage.js';
+import { MemberStage } from './member-stage.js';
+import { followWith, propose, sendCommitted, snapshotOf } from './passages.js';
+import type { Played } from './played.js';
 import { scenario } from './scenario.js';
+import { txn } from './txns.js';
 
 const z = (counter: number): number => makeZxid(1, counter);
 const NINE = [1, 2, 3, 4, 5, 6, 7, 8, 9].map(z);

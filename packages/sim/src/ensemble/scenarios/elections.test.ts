@@ -5,7 +5,8 @@ import { Peer, Server } from '@zoots/core';
 import { makeZxid, PEER_STATE, writeNotification } from '@zoots/protocol';
 import { patch } from '../../mutant.js';
 import { Election } from './core-parts.js';
-import { followWith, leadWith, MemberStage } from './member-stage.js';
+import { MemberStage } from './member-stage.js';
+import { followWith, leadWith } from './passages.js';
 import { scenario } from './scenario.js';
 
 const z = (counter: number): number => makeZxid(1, counter);

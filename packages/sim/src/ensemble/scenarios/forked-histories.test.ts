@@ -10,21 +10,10 @@ import { makeZxid, PACKET } from '@zoots/protocol';
 import { patch } from '../../mutant.js';
 import { Database, LearnerRole, patchGetter } from './core-parts.js';
 import { keepsNewerSnapshots, swallowWriteErrors } from './disk-bugs.js';
-import {
-  closeSessionTxn,
-  createTxn,
-  establish,
-  followLeaderOf,
-  followWith,
-  MemberStage,
-  propose,
-  sendCommitted,
-  sendHistory,
-  sessionTxn,
-  snapshotOf,
-  txn,
-} from './member-stage.js';
+import { MemberStage } from './member-stage.js';
+import { establish, followLeaderOf, followWith, propose, sendCommitted, sendHistory, snapshotOf } from './passages.js';
 import { scenario } from './scenario.js';
+import { closeSessionTxn, createTxn, sessionTxn, txn } from './txns.js';
 
 const z = (counter: number): number => makeZxid(1, counter);
 const z2 = (counter: number): number => makeZxid(2, counter);

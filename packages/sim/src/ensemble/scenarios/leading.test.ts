@@ -6,20 +6,11 @@ import { formatZxid, makeZxid, OP, PACKET, TXN_DIGEST_BYTES } from '@zoots/proto
 import { patch } from '../../mutant.js';
 import { Leader, LeaderRole, Overlay, Submission } from './core-parts.js';
 import { swallowWriteErrors } from './disk-bugs.js';
-import {
-  acknowledgeAll,
-  askCreate,
-  CLIENT,
-  followWith,
-  forward,
-  joinAs,
-  leadWith,
-  MemberStage,
-  openSession,
-  type Played,
-  sessionTxn,
-} from './member-stage.js';
+import { MemberStage } from './member-stage.js';
+import { acknowledgeAll, askCreate, CLIENT, followWith, forward, joinAs, leadWith, openSession } from './passages.js';
+import type { Played } from './played.js';
 import { scenario } from './scenario.js';
+import { sessionTxn } from './txns.js';
 
 const z = (counter: number): number => makeZxid(1, counter);
 const z2 = (counter: number): number => makeZxid(2, counter);

@@ -6,9 +6,11 @@ import assert from 'node:assert/strict';
 import { makeZxid, PACKET } from '@zoots/protocol';
 import { patch } from '../../mutant.js';
 import { SimDisk } from '../../sim-disk.js';
-import { int32, MemberStage, txn } from './member-stage.js';
+import { MemberStage } from './member-stage.js';
+import { int32 } from './passages.js';
 import { scenario } from './scenario.js';
 import { logNameOf, Refusal, StorageStage } from './storage-stage.js';
+import { txn } from './txns.js';
 
 const z = (counter: number): number => makeZxid(1, counter);
 const LAST = z(9);

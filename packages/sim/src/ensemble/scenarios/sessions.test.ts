@@ -4,18 +4,11 @@ import { encodeUtf8 } from '@zoots/base';
 import { Ephemerals, SessionTable } from '@zoots/core';
 import { formatZxid, makeZxid, PACKET } from '@zoots/protocol';
 import { patch } from '../../mutant.js';
-import {
-  closeSessionTxn,
-  createTxn,
-  establish,
-  joinAs,
-  MemberStage,
-  type Played,
-  propose,
-  sessionTxn,
-  txn,
-} from './member-stage.js';
+import { MemberStage } from './member-stage.js';
+import { establish, joinAs, propose } from './passages.js';
+import type { Played } from './played.js';
 import { scenario } from './scenario.js';
+import { closeSessionTxn, createTxn, sessionTxn, txn } from './txns.js';
 
 const z = (counter: number): number => makeZxid(1, counter);
 const [HIGH, LOW] = [0x0200_0000, 9];

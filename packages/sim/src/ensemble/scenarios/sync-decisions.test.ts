@@ -6,7 +6,9 @@ import assert from 'node:assert/strict';
 import { counterOf, epochOf, formatZxid, makeZxid, PACKET } from '@zoots/protocol';
 import { patch } from '../../mutant.js';
 import { CommittedLog, HistoryWalk, LearnerHandle, patchGetter } from './core-parts.js';
-import { followWith, joinAs, MemberStage, type Played } from './member-stage.js';
+import { MemberStage } from './member-stage.js';
+import { followWith, joinAs } from './passages.js';
+import type { Played } from './played.js';
 import { scenario } from './scenario.js';
 
 /** How many transactions the leader's history has of epochs 1, 2 and 3. */

@@ -3,20 +3,20 @@ import assert from 'node:assert/strict';
 import { formatZxid, makeZxid, PACKET } from '@zoots/protocol';
 import { patch } from '../../mutant.js';
 import { CommittedLog, Leader, LearnerHandle, LearnerRole, patchGetter } from './core-parts.js';
+import { MemberStage } from './member-stage.js';
 import {
   acknowledgeAll,
   establish,
   followWith,
   joinAs,
   leadWith,
-  MemberStage,
   openSession,
-  type Played,
   propose,
   sendCommitted,
-  txn,
-} from './member-stage.js';
+} from './passages.js';
+import type { Played } from './played.js';
 import { scenario } from './scenario.js';
+import { txn } from './txns.js';
 
 const z = (counter: number): number => makeZxid(1, counter);
 const EPOCH_1 = makeZxid(1, 0);
@@ -177,9 +177,10 @@ scenario(
     stage.pass(50);
     stage.electSelf();
     const all = [z(1), z(2), z(3), makeZxid(2, 1), makeZxid(2, 2)];
+    joinAs(stage.learner(), 2, 2, all.at(-1) as number);
     for (const has of [2, 3]) {
       const stale = stage.learner();
-      const sent = joinAs(stale, 2, 1, all[has - 1] as number);
+      const sent = joinAs(stale, 3, 1, all[has - 1] as number);
       const proposed = sent.filter((line) => line.startsWith('PROPOSAL'));
       const lacking = all.slice(has).map((zxid) => `PROPOSAL ${formatZxid(zxid)}`);
       if (!sent.some((line) => line.startsWith('SNAP'))) assert.deepEqual(proposed, lacking, 'a hole in what is sent');

@@ -5,7 +5,9 @@ import { makeZxid, OP } from '@zoots/protocol';
 import { patch } from '../../mutant.js';
 import { makeRequest, type Request } from '../../request.js';
 import { ScriptedWorld } from '../../scenarios/scripted-world.js';
-import { acknowledgeAll, askCreate, leadWith, MemberStage, openSession, type Played } from './member-stage.js';
+import { MemberStage } from './member-stage.js';
+import { acknowledgeAll, askCreate, leadWith, openSession } from './passages.js';
+import type { Played } from './played.js';
 import { scenario } from './scenario.js';
 import { StageClient } from './stage-client.js';
 
