@@ -3,6 +3,7 @@ import type { MemberSpec } from '../peers/ensemble.js';
 import { type ApacheKind, apacheVersions } from '../peers/versions.js';
 import { killScenarios } from './kill-scenarios.js';
 import { migrate } from './migration.js';
+import { modeScenarios } from './mode-scenarios.js';
 import { operationScenarios } from './operation-scenarios.js';
 import type { Arrangement, Scenario } from './row.js';
 import { sessionScenarios } from './session-scenarios.js';
@@ -36,6 +37,7 @@ const allScenarios: readonly Scenario[] = [
   ...sessionScenarios,
   ...killScenarios,
   ...syncScenarios,
+  ...modeScenarios,
 ];
 
 /** A and Z for Apache's and ours by id, lower-case for observers; the third leads. With Apache's alone, it is the harness that is proved. */

@@ -2,7 +2,6 @@
  * What is tried with an ensemble: an arrangement says who its members are and who leads at first, a scenario what is done to
  * it. `../ensembles.ts` runs every scenario in every arrangement that it fits, and judges afterwards.
  */
-import { connect, type ZooKeeper } from '@zoots/client';
 import type { Ensemble, Member, MemberSpec } from '../peers/ensemble.js';
 import { ConnectionClosedError } from '../wire/connection.js';
 import { type ConnectRequest, Flags } from '../wire/records.js';
@@ -20,6 +19,8 @@ export interface Scenario {
   readonly name: string;
   /** Further properties that the servers are restarted with. */
   readonly properties?: Readonly<Record<string, string>>;
+  /** Further lines of zoo.cfg, likewise. */
+  readonly config?: Readonly<Record<string, string>>;
   readonly fits?: (arrangement: Arrangement) => boolean;
   /** Fails by throwing. */
   readonly run: (stage: Stage) => Promise<void>;
@@ -88,12 +89,6 @@ export class Stage {
         await sleep(20);
       }
     }
-  }
-
-  async client(members: readonly Member[] = this.ensemble.members): Promise<ZooKeeper> {
-    const client = await connect(this.ensemble.connectString(members), { sessionTimeoutMs: 20_000, timeoutMs: 20_000 });
-    this.defer(() => client.close());
-    return client;
   }
 
   defer(cleanup: () => unknown): void {

@@ -49,7 +49,7 @@ export class Runner {
 
   /** Resolves with notes; throws with everything that is wrong. */
   async #play(ensemble: Ensemble, arrangement: Arrangement, scenario: Scenario): Promise<string[]> {
-    await seat(ensemble, arrangement, { ...ensembleOptions.properties, ...scenario.properties });
+    await seat(ensemble, arrangement, scenario);
     const root = `/row-${++this.#number}`;
     const maker = await WireSession.connect(ensemble.member(arrangement.leader).port);
     await maker.create(root);
@@ -96,16 +96,16 @@ export class Runner {
   }
 }
 
-/** Whole, with the wanted leader and the wanted properties; all servers are started anew if that is not so yet. */
-async function seat(
-  ensemble: Ensemble,
-  { leader }: Arrangement,
-  wanted: Readonly<Record<string, string>>,
-): Promise<void> {
+/** Whole, with the wanted leader and what the scenario configures; all servers are started anew if that is not so yet. */
+async function seat(ensemble: Ensemble, { leader }: Arrangement, scenario: Scenario): Promise<void> {
+  const properties = { ...ensembleOptions.properties, ...scenario.properties };
+  const config = { ...scenario.config };
+  const isSo = ensemble.members.every((member) => {
+    return JSON.stringify([member.properties, member.config]) === JSON.stringify([properties, config]);
+  });
   const isLeading = (await ensemble.member(leader).mode()) === 'leader';
-  const isSo = ensemble.members.every((member) => JSON.stringify(member.properties) === JSON.stringify(wanted));
   if (isLeading && isSo) return ensemble.heal();
   await ensemble.stop();
-  for (const member of ensemble.members) member.properties = wanted;
+  for (const member of ensemble.members) Object.assign(member, { properties, config });
   await ensemble.startLedBy(leader);
 }

@@ -40,6 +40,8 @@ export class Member {
   kind: PeerKind;
   /** Of the next start. */
   properties: Readonly<Record<string, string>>;
+  /** Lines of zoo.cfg that the next start has besides those of the ensemble. */
+  config: Readonly<Record<string, string>> = {};
   readonly #options: PeerOptions;
   #peer: Peer | null = null;
   #isFrozen = false;
@@ -82,7 +84,8 @@ export class Member {
   }
 
   #startOptions(): PeerOptions {
-    return { ...this.#options, properties: this.properties };
+    const { properties } = this;
+    return { ...this.#options, properties, config: { ...this.#options.config, ...this.config } };
   }
 
   /** Resolves when it says its mode: with a leader, or read-only. */
