@@ -156,15 +156,24 @@ export class Election {
   onNotification(from: number, notification: Notification, nowMs: number): void {
     const { rule } = this.#settings;
     const isLooking = notification.state === PEER_STATE.looking;
-    if (!rule.voters.has(from)) this.#tell(from, this.#vote, this.#round);
+    if (from === this.#settings.serverId) return;
+    if (!rule.voters.has(from)) this.#answer(from, this.#round);
     else if (this.#state !== 'looking') {
       // Whoever looks learns who was elected, in the words of the round that he is in.
-      if (isLooking) this.#tell(from, this.#vote, this.#vote.round);
+      if (isLooking) this.#answer(from, this.#vote.round);
     } else {
-      if (isLooking && notification.round < this.#round) this.#tell(from, this.#vote, this.#round);
+      if (isLooking && notification.round < this.#round) this.#answer(from, this.#round);
       this.#repeatAtMs = nowMs + this.#pauseMs;
       if (rule.voters.has(notification.leader)) this.#consider(from, notification, nowMs);
     }
+  }
+
+  /**
+   * Observers listen, and answer nobody: their word decides nothing, and a voter that looks answers whatever an observer says, so that the two
+   * would go on for ever. Apache's do.
+   */
+  #answer(to: number, round: number): void {
+    if (this.#isVoter) this.#tell(to, this.#vote, round);
   }
 
   #consider(from: number, notification: Notification, nowMs: number): void {
