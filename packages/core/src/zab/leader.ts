@@ -16,7 +16,7 @@
  * protocol sections 5 to 8.
  */
 import { ByteReader, encodeUtf8 } from '@zoots/base';
-import { epochOf, makeZxid, PACKET, QUORUM_PROTOCOL_VERSION, readLearnerInfo } from '@zoots/protocol';
+import { EPOCH_MAX, epochOf, makeZxid, PACKET, QUORUM_PROTOCOL_VERSION, readLearnerInfo } from '@zoots/protocol';
 import type { LearnerTimes, StepDone } from './learner.js';
 import { LearnerHandle } from './learner-handle.js';
 import type { PeerStream } from './peer-stream.js';
@@ -184,7 +184,8 @@ export class Leader {
     }
     const { bytes, dataStart, dataEnd } = handle.stream.packets;
     const { serverId, configVersion } = readLearnerInfo(bytes, dataStart, dataEnd);
-    if (configVersion > this.#host.configVersion) {
+    // Behind the last epoch there is none to propose.
+    if (configVersion > this.#host.configVersion || epochOf(zxid) >= EPOCH_MAX) {
       this.drop(handle);
       return;
     }

@@ -16,7 +16,7 @@
  * quorum protocol sections 5 to 8.
  */
 import { ByteReader, ByteWriter } from '@zoots/base';
-import { epochOf, formatZxid, makeZxid, PACKET, TXN_HEADER_BYTES, writeLearnerInfo } from '@zoots/protocol';
+import { EPOCH_MAX, epochOf, formatZxid, makeZxid, PACKET, TXN_HEADER_BYTES, writeLearnerInfo } from '@zoots/protocol';
 import { follows } from '@zoots/storage';
 import type { PeerStream } from './peer-stream.js';
 
@@ -120,7 +120,8 @@ export class Learner {
   #onLeaderInfo(zxid: number): void {
     const { acceptedEpoch, currentEpoch } = this.#host;
     this.#epoch = epochOf(zxid);
-    if (this.#epoch < acceptedEpoch) {
+    if (this.#epoch > EPOCH_MAX) this.end(`the leader proposes epoch ${this.#epoch}, which is beyond every limit`);
+    else if (this.#epoch < acceptedEpoch) {
       this.end(`the leader proposes epoch ${this.#epoch}, and ${acceptedEpoch} was promised to another one`);
     } else if (this.#epoch === acceptedEpoch) this.#acknowledgeEpoch(-1);
     else {
