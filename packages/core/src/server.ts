@@ -540,9 +540,9 @@ export class Server {
     });
   }
 
-  onCommitted(zxid: number): void {
+  onCommitted(zxid: number, bytes: Uint8Array, start: number, end: number): void {
     this.statistics.onCommitted(zxid, this.tree.digest);
-    this.peer?.observer?.onApplied?.(zxid);
+    this.peer?.observer?.onApplied?.(zxid, bytes, start, end);
   }
 
   onUndecodable(zxid: number, problem: string): void {

@@ -80,7 +80,8 @@ export interface CommitHost {
   onAnswered(entry: InFlight, connection: Connection): void;
   /** The txn is applied and answered: what waited behind it may run. */
   onSettled(entry: InFlight): void;
-  onCommitted(zxid: number): void;
+  /** `bytes`: the entry, as in the log. */
+  onCommitted(zxid: number, bytes: Uint8Array, start: number, end: number): void;
   onUndecodable(zxid: number, problem: string): void;
 }
 
@@ -124,7 +125,7 @@ export class Committer {
       this.#host.onUndecodable(entry.zxid, problem);
       return false;
     }
-    this.#host.onCommitted(this.#applier.header.zxid);
+    this.#host.onCommitted(this.#applier.header.zxid, bytes, start, end);
     if (entry.op === OP.createSession) this.#host.onSessionCreated(entry);
     else this.#answer(entry, connection, bytes);
     return true;
@@ -138,7 +139,7 @@ export class Committer {
       this.#host.onUndecodable(applier.header.zxid, problem);
       return false;
     }
-    this.#host.onCommitted(applier.header.zxid);
+    this.#host.onCommitted(applier.header.zxid, bytes, start, end);
     if (closed !== null) this.#host.onSessionClosed(closed);
     return true;
   }

@@ -68,7 +68,7 @@ export interface PeerObserver {
   /** As leader: a transaction has its zxid and leaves for the followers. */
   onProposed?(zxid: number, bytes: Uint8Array, start: number, end: number): void;
   /** In any role: the transaction is applied to the tree. */
-  onApplied?(zxid: number): void;
+  onApplied?(zxid: number, bytes: Uint8Array, start: number, end: number): void;
   /** As learner: the leader is told that this one is on disk. */
   onAcknowledged?(zxid: number): void;
   /** History was cut behind this zxid, or replaced by a snapshot of it. */

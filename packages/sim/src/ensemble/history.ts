@@ -94,10 +94,10 @@ export class History {
         const hash = crc32(bytes, start, end, 0);
         this.tell({ kind: 'proposed', server: id, epoch: epochOf(zxid), zxid, hash });
       },
-      onApplied: (zxid) => {
+      onApplied: (zxid, bytes, start, end) => {
         state.zxid = zxid;
         const { role, epoch } = state;
-        this.tell({ kind: 'applied', server: id, zxid, hash: -1, ...digest(), role, epoch });
+        this.tell({ kind: 'applied', server: id, zxid, hash: crc32(bytes, start, end, 0), ...digest(), role, epoch });
       },
       onAcknowledged: (zxid) => this.tell({ kind: 'acknowledged', server: id, zxid }),
       onReplaced: (how, zxid) => {
