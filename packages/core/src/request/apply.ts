@@ -39,6 +39,8 @@ export class Applier {
   readonly #watches: WatchTable;
   readonly #reader = new ByteReader();
   readonly #body = new TxnBody();
+  /** Of the multi in hand. */
+  #hasFailedPart = false;
   /** The outcome of the part applied last; of a txn that is no multi, its outcome. */
   readonly part: PartResult = { type: 0, error: 0, id: NONE, pathStart: 0, pathEnd: 0 };
   onTouched: TouchListener = () => {};
@@ -67,7 +69,9 @@ export class Applier {
   check(bytes: Uint8Array, start: number, end: number, zxid: number): string | null {
     if (!this.peek(bytes, start, end)) return 'its header is short or its zxid out of range';
     if (this.header.zxid !== zxid) return `it calls itself ${this.header.zxid}`;
-    return this.#body.read(this.#reader, this.header.type);
+    const problem = this.#body.read(this.#reader, this.header.type);
+    if (problem !== null || this.header.type !== OP.multi) return problem;
+    return this.#checkParts(bytes, end);
   }
 
   /** Applies the entry in the range. Null, or why it cannot be decoded (then nothing was changed). */
@@ -103,29 +107,38 @@ export class Applier {
 
   // ---- multi ----
 
-  /** A multi with an error part is a failed one: nothing of it is applied, its results are the codes. */
-  #applyMulti(bytes: Uint8Array, end: number, sink: PartSink | null): string | null {
+  /** Null if every part of the multi in {@link #body} can be decoded. Finds out whether the multi failed. */
+  #checkParts(bytes: Uint8Array, end: number): string | null {
     const { listCount, listStart } = this.#body;
     const reader = this.#reader;
-    let failed = false;
+    this.#hasFailedPart = false;
     reader.reset(bytes, listStart, end);
     for (let i = 0; i < listCount; i++) {
       const type = reader.int32();
       reader.range();
       if (!MULTI_SUB_TYPES.has(type)) return `txn type ${type} inside a multi`;
-      if (type === OP.error) failed = true;
+      if (type === OP.error) this.#hasFailedPart = true;
       const next = reader.rangeEnd;
       const problem = this.#body.read(reader.reset(bytes, reader.rangeStart, next), type);
       if (problem !== null) return problem;
       reader.reset(bytes, next, end);
     }
+    return null;
+  }
+
+  /** A multi with an error part is a failed one: nothing of it is applied, its results are the codes. */
+  #applyMulti(bytes: Uint8Array, end: number, sink: PartSink | null): string | null {
+    const { listCount, listStart } = this.#body;
+    const reader = this.#reader;
+    const problem = this.#checkParts(bytes, end);
+    if (problem !== null) return problem;
     reader.reset(bytes, listStart, end);
     for (let i = 0; i < listCount; i++) {
       const type = reader.int32();
       reader.range();
       const next = reader.rangeEnd;
       this.#body.read(reader.reset(bytes, reader.rangeStart, next), type);
-      if (failed) this.#reportFailedPart(type, sink);
+      if (this.#hasFailedPart) this.#reportFailedPart(type, sink);
       else this.#applyPart(type, sink);
       reader.reset(bytes, next, end);
     }
