@@ -19,7 +19,7 @@ import { dataAt, hasPath, stateOf } from './stage-tree.js';
 
 const WALL_START_MS = 1_700_000_000_000;
 /** Of one {@link TestEnsemble.settle}: beyond it something goes in circles. */
-const STEPS_MAX = 2_000_000;
+const STEPS_MAX = 200_000;
 const ADVANCE_STEP_MS_MAX = 50;
 
 export class TestMember {
