@@ -142,7 +142,7 @@ export const servers: Readonly<Record<string, ServerUnderTest>> = {
     binDir: join(projectRoot, 'bin'),
     version: apacheVersion,
     requirements: [{ probe: zootsMain, debianPackage: 'none: run npm run build' }],
-    lacks: ['three servers', 'Kerberos', 'TLS', 'SASL'],
+    lacks: ['reconfiguration', 'Kerberos', 'TLS', 'SASL'],
   },
   apache: {
     command: join(suitesDir, 'bin/apache-server'),

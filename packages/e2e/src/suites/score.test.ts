@@ -10,7 +10,7 @@ const expected: Expected = {
   source: 'a test',
   excluded: [
     { test: 'secure', needs: 'TLS', reason: 'connects to the secure port' },
-    { test: 'reconfig', needs: 'three servers', reason: 'reconfigures' },
+    { test: 'reconfig', needs: 'reconfiguration', reason: 'reconfigures' },
   ],
   flaky: [{ test: 'hasty', reason: 'wants an answer within 2 ms' }],
   tests: ['plain', 'hasty', 'secure', 'reconfig'],
