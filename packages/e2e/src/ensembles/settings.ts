@@ -5,7 +5,7 @@ import { superDigest } from './judge.js';
 const config = {
   tickTime: '400',
   initLimit: '25',
-  syncLimit: '6',
+  syncLimit: '8',
   maxSessionTimeout: '60000',
 };
 
