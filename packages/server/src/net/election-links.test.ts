@@ -33,6 +33,7 @@ function settingsOf(
   serverId: number,
   own: { host: string; port: number },
   peers: ElectionLinksSettings['peers'],
+  given: Partial<ElectionLinksSettings> = {},
 ): ElectionLinksSettings {
   return {
     serverId,
@@ -42,8 +43,9 @@ function settingsOf(
     connectTimeoutMs: 1_000,
     handshakeTimeoutMs: 1_000,
     keepAlive: false,
-    callAgainMs: 20,
-    silenceMs: 60,
+    callAgainMs: 60_000,
+    silenceMs: 60_000,
+    ...given,
   };
 }
 
@@ -168,13 +170,20 @@ test('a frame that cannot be ends the connection', async (context) => {
   assert.deepEqual(one.heard, []);
 });
 
+/** The times of the shell, shortened. */
+const impatient = { callAgainMs: 20, silenceMs: 60 };
+
 test('who was away gets its message as soon as it is there, without another one', async (context) => {
   const [gone] = (await makeEnds(context, 1)) as [End];
   await gone.links.close();
   const at = { host: '127.0.0.1', port: gone.port };
-  const caller = new ElectionLinks(settingsOf(2, { host: '127.0.0.1', port: 0 }, new Map([[1, at]])), nullLogger, {
-    onFrame: () => {},
-  });
+  const caller = new ElectionLinks(
+    settingsOf(2, { host: '127.0.0.1', port: 0 }, new Map([[1, at]]), impatient),
+    nullLogger,
+    {
+      onFrame: () => {},
+    },
+  );
   context.after(() => caller.close());
   caller.send(1, bytes('a vote'));
   await new Promise((resolve) => setTimeout(resolve, 30));
@@ -201,9 +210,13 @@ test('a connection that swallows votes is given up; one on which nothing was ask
     for (const socket of calls) socket.destroy();
   });
   const at = { host: '127.0.0.1', port: (deaf.address() as { port: number }).port };
-  const caller = new ElectionLinks(settingsOf(2, { host: '127.0.0.1', port: 0 }, new Map([[1, at]])), nullLogger, {
-    onFrame: () => {},
-  });
+  const caller = new ElectionLinks(
+    settingsOf(2, { host: '127.0.0.1', port: 0 }, new Map([[1, at]]), impatient),
+    nullLogger,
+    {
+      onFrame: () => {},
+    },
+  );
   context.after(() => caller.close());
   caller.send(1, bytes('an answer'));
   await new Promise((resolve) => setTimeout(resolve, 150));
