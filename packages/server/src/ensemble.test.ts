@@ -192,7 +192,10 @@ test('leader, follower, observer: every word by role', async (context) => {
   assert.match(leaderLines.at(-3) as string, /^Node count: /);
   assert.match(await ensemble.say(0, 'stat'), /\nMode: follower\nNode count: 5\n$/);
   assert.equal(await ensemble.say(7, 'isro'), 'rw');
-  assert.match(await ensemble.say(0, 'dump'), /^SessionTracker dump:\nGlobal Sessions\(1\):\n0x[0-9a-f]+\t20000ms\neph/);
+  assert.match(
+    await ensemble.say(0, 'dump'),
+    /^SessionTracker dump:\nGlobal Sessions\(1\):\n0x[0-9a-f]+\t20000ms\neph/,
+  );
   assert.match(await ensemble.say(9, 'dump'), /^SessionTracker dump:\nSession Sets \(1\)\/\(1\):\n1 expire at /);
   // The session's transaction is served when a quorum has it; the third one acknowledges when it can.
   while (/behind|synchronised/.test(await ensemble.say(9, 'role')))
