@@ -238,6 +238,8 @@ export class Server {
   fail(reason: string, exitCode: number): void {
     if (this.state === 'failed') return;
     this.state = 'failed';
+    // A quorum may have what this server's disk has not; the answer is somebody else's to give.
+    this.peer?.stop();
     this.#ports.logger.log(logLevels.error, 'server failed', { reason });
     this.#ports.shell.onFatal(reason, exitCode);
     this.#finishStop();
