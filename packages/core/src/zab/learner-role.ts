@@ -10,7 +10,10 @@ import { Learner } from './learner.js';
 import type { MemberParts, RoleHost } from './member.js';
 import type { PeerStream } from './peer-stream.js';
 
-const DIAL_ATTEMPTS_MAX = 5;
+/** As many pauses as Apache's learners make; the first ones here are shorter. */
+const DIAL_PAUSES_MAX = 5;
+/** A leader often opens its port a moment after its learners know of it. */
+const DIAL_PAUSE_MIN_MS = 10;
 
 export class LearnerRole implements LearnerHost {
   readonly leaderId: number;
@@ -20,7 +23,8 @@ export class LearnerRole implements LearnerHost {
   readonly #parts: MemberParts;
   readonly #role: RoleHost;
   readonly #giveUpMs: number;
-  #attempts = 0;
+  /** Pauses between attempts so far, together. */
+  #pausedMs = 0;
   /** The next attempt is due then. */
   #dialAtMs = Number.POSITIVE_INFINITY;
   #isConnected = false;
@@ -45,7 +49,6 @@ export class LearnerRole implements LearnerHost {
   // ---- reaching the leader ----
 
   dial(): void {
-    this.#attempts++;
     this.#dialAtMs = Number.POSITIVE_INFINITY;
     this.#parts.net.dial(this.leaderId, this.stream);
   }
@@ -63,13 +66,16 @@ export class LearnerRole implements LearnerHost {
       return;
     }
     this.#isConnected = false;
-    if (this.#attempts >= DIAL_ATTEMPTS_MAX || this.nowMs >= this.#giveUpMs) {
+    const { leaderConnectDelayMs } = this.#parts.rules;
+    if (this.#pausedMs >= DIAL_PAUSES_MAX * Math.max(leaderConnectDelayMs, 1) || this.nowMs >= this.#giveUpMs) {
       this.learner.end(`server ${this.leaderId} was elected and cannot be reached: ${reason}`);
       return;
     }
     this.stream = this.#role.newStream();
     this.learner = this.#newLearner();
-    this.#dialAtMs = this.nowMs + this.#parts.rules.leaderConnectDelayMs;
+    const pauseMs = Math.min(leaderConnectDelayMs, Math.max(DIAL_PAUSE_MIN_MS, this.#pausedMs));
+    this.#pausedMs += Math.max(pauseMs, 1);
+    this.#dialAtMs = this.nowMs + pauseMs;
   }
 
   get deadlineMs(): number {
