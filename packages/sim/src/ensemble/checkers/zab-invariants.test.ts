@@ -311,6 +311,16 @@ test('a snapshot that did not come to the disk leaves the old history', () => {
   assert.equal(outcomeOf([...half, applies(1, z(1, 1))]), 'I15 NoHoles');
 });
 
+test('a leader that stood still finds the acknowledgements of its quorum when a later epoch has begun, and that is no harm', () => {
+  const late = [
+    ...[...WRITTEN, LOOK_3, LOOK_2, accepts(2, 2), enters(2, 2), accepts(3, 2), enters(3, 2), acks(3, z(2, 0))],
+    // Server 2 stands still. The others go on without it.
+    ...[applies(1, z(1, 1)), applies(1, z(1, 2)), ...reign(3, 1, 3), ...write(3, 1, z(3, 1))],
+    leads(2, 2),
+  ];
+  assert.equal(outcomeOf(late), 'kept');
+});
+
 test('a wiped server is another one', () => {
   assert.equal(outcomeOf([...WRITTEN, crashes(1), { kind: 'wiped', server: 1 }, recovered(1)]), 'kept');
 });
