@@ -4,36 +4,43 @@
  * A write op appends a record of the size that ZooKeeper's log would hold, and is answered when that record is
  * synced: one write and one fdatasync per batch, one batch in flight. What no Node server can beat, in other words.
  *
- * `node bare-server.js PORT FILE DATA_BYTES`: prints `ready` and the port when it listens; PORT 0 takes a free one.
+ * `node bare-server.js PORT FILE DATA_BYTES [CHILDREN]`: prints `ready` and the port when it listens; PORT 0 takes a free one.
  */
 import fs from 'node:fs';
 import net from 'node:net';
-import { OP } from './frames.js';
+import { OP, WATCH_EVENT_XID } from './frames.js';
 
 const STAT_BYTES = 68;
 const REPLY_HEADER_BYTES = 16;
 /** Checksum, length, txn header, digest and end mark of a log record, around the request's own body. */
 const RECORD_OVERHEAD_BYTES = 12 + 32 + 12 + 1;
-const BATCH_BYTES_MAX = 16 * 1024 * 1024;
+const BATCH_BYTES_MAX = 64 * 1024 * 1024;
 
-const [portText, logPath, dataBytesText] = process.argv.slice(2);
+const [portText, logPath, dataBytesText, childrenText] = process.argv.slice(2);
 const dataBytes = Number(dataBytesText);
+const children = Number(childrenText ?? 1001);
 
-/** Reply body length by op; an op that is not here gets a header alone. `childNames` is not echoed: 1,001 names. */
+/** Reply body length by op; an op that is not here gets a header alone. `CHILDREN` names of 8 characters each. */
 const bodyBytes: Record<number, number> = {
   [OP.get]: 4 + dataBytes + STAT_BYTES,
   [OP.set]: STAT_BYTES,
   [OP.exists]: STAT_BYTES,
   [OP.create]: 4 + 30,
-  [OP.children]: 4 + 1001 * 12,
+  [OP.children]: 4 + children * 12,
 };
+const replyBytesMax = 64 + Math.max(...Object.values(bodyBytes));
 const writeOps = new Set<number>([OP.create, OP.delete, OP.set]);
 
 const log = fs.openSync(logPath ?? '', 'w');
 let batch = Buffer.alloc(BATCH_BYTES_MAX);
 let spare = Buffer.alloc(BATCH_BYTES_MAX);
 let batchLength = 0;
+/** Replies gather here for one connection at a time: what one chunk or one batch gave rise to leaves in one write. */
+let out = Buffer.alloc(Math.max(256 * 1024, replyBytesMax));
+let outLength = 0;
 let waiting: BareConnection[] = [];
+/** Connections whose last read asked for a watch: the next write tells them all. */
+let watchers: BareConnection[] = [];
 let syncing = false;
 
 function startBatch(): void {
@@ -51,6 +58,9 @@ function startBatch(): void {
   fs.fdatasync(log, (error) => {
     if (error !== null) throw error;
     syncing = false;
+    const told = watchers;
+    watchers = [];
+    for (const connection of told) connection.tell();
     for (const connection of connections) connection.answerBatch();
     startBatch();
   });
@@ -58,10 +68,11 @@ function startBatch(): void {
 
 class BareConnection {
   readonly #socket: net.Socket;
-  #carry: Buffer | null = null;
+  /** What came of a frame that is not complete yet, and how many bytes the frame will take. */
+  #parts: Buffer[] = [];
+  #partBytes = 0;
+  #frameBytes = 4;
   #connected = false;
-  #out = Buffer.alloc(256 * 1024);
-  #outLength = 0;
   /** Requests that wait: writes for their batch, reads for the writes before them. Oldest first. */
   #queueXid: number[] = [];
   #queueOp: number[] = [];
@@ -95,22 +106,39 @@ class BareConnection {
     this.#flush();
   }
 
+  /** An event: a header, its type, the state, and a path of 20 characters. */
+  tell(): void {
+    this.#reply(WATCH_EVENT_XID, 4 + 4 + 4 + 20);
+    this.#flush();
+  }
+
   #onData(chunk: Buffer): void {
-    const bytes = this.#carry === null ? chunk : Buffer.concat([this.#carry, chunk]);
+    let bytes = chunk;
+    if (this.#partBytes > 0) {
+      this.#parts.push(chunk);
+      this.#partBytes += chunk.length;
+      if (this.#partBytes < this.#frameBytes) return;
+      bytes = Buffer.concat(this.#parts);
+    }
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     let at = 0;
+    this.#frameBytes = 4;
     while (bytes.length - at >= 4) {
       const end = at + 4 + view.getInt32(at);
-      if (end > bytes.length) break;
-      this.#onFrame(view, at + 4, end);
+      if (end > bytes.length) {
+        this.#frameBytes = end - at;
+        break;
+      }
+      this.#onFrame(bytes, view, at + 4, end);
       at = end;
     }
-    this.#carry = at === bytes.length ? null : Buffer.from(bytes.subarray(at));
+    this.#partBytes = bytes.length - at;
+    this.#parts = this.#partBytes === 0 ? [] : [bytes.subarray(at)];
     this.#flush();
     if (batchLength > 0) setImmediate(startBatch);
   }
 
-  #onFrame(view: DataView, start: number, end: number): void {
+  #onFrame(bytes: Buffer, view: DataView, start: number, end: number): void {
     if (!this.#connected) {
       this.#answerConnect();
       return;
@@ -120,6 +148,7 @@ class BareConnection {
     const isWrite = writeOps.has(op);
     if (!isWrite && this.#queueXid.length === 0) {
       this.#reply(xid, bodyBytes[op] ?? 0);
+      if (op === OP.get && view.getInt8(end - 1) === 1) watchers.push(this);
       if (op === OP.close) this.#socket.end(this.#take());
       return;
     }
@@ -128,24 +157,25 @@ class BareConnection {
     if (!isWrite) return;
     if (!this.#inBatch) waiting.push(this);
     this.#inBatch = true;
-    batchLength += end - start - 8 + RECORD_OVERHEAD_BYTES;
-    if (batchLength > BATCH_BYTES_MAX) throw new Error('the batch buffer of the bare server is too small');
+    const recordEnd = batchLength + end - start - 8 + RECORD_OVERHEAD_BYTES;
+    if (recordEnd > BATCH_BYTES_MAX) throw new Error('the batch buffer of the bare server is too small');
+    bytes.copy(batch, batchLength + RECORD_OVERHEAD_BYTES, start + 8, end);
+    batchLength = recordEnd;
   }
 
   #answerConnect(): void {
     this.#connected = true;
-    const at = this.#outLength;
-    this.#out.fill(0, at, at + 41);
-    this.#out.writeInt32BE(37, at);
-    this.#out.writeInt32BE(30_000, at + 8);
-    this.#out.writeInt32BE(16, at + 20);
-    this.#outLength += 41;
+    const at = outLength;
+    out.fill(0, at, at + 41);
+    out.writeInt32BE(37, at);
+    out.writeInt32BE(30_000, at + 8);
+    out.writeInt32BE(16, at + 20);
+    outLength += 41;
   }
 
   #reply(xid: number, length: number): void {
-    if (this.#outLength + 8 + REPLY_HEADER_BYTES + length > this.#out.length) this.#flush();
-    const out = this.#out;
-    const at = this.#outLength;
+    if (outLength + 8 + REPLY_HEADER_BYTES + length > out.length) this.#flush();
+    const at = outLength;
     out.writeInt32BE(REPLY_HEADER_BYTES + length, at);
     out.writeInt32BE(xid, at + 4);
     // zxid, no error, and a body that begins with an empty string or buffer: other replies were here before.
@@ -153,20 +183,20 @@ class BareConnection {
     out.writeInt32BE(0, at + 12);
     out.writeInt32BE(0, at + 16);
     out.writeInt32BE(0, at + 20);
-    this.#outLength = at + 4 + REPLY_HEADER_BYTES + length;
+    outLength = at + 4 + REPLY_HEADER_BYTES + length;
   }
 
   #take(): Buffer {
-    const bytes = Buffer.from(this.#out.subarray(0, this.#outLength));
-    this.#outLength = 0;
+    const bytes = Buffer.from(out.subarray(0, outLength));
+    outLength = 0;
     return bytes;
   }
 
   #flush(): void {
-    if (this.#outLength === 0) return;
-    this.#socket.write(this.#out.subarray(0, this.#outLength));
-    this.#outLength = 0;
-    if (this.#socket.writableLength > 0) this.#out = Buffer.alloc(this.#out.length);
+    if (outLength === 0) return;
+    this.#socket.write(out.subarray(0, outLength));
+    outLength = 0;
+    if (this.#socket.writableLength > 0) out = Buffer.alloc(out.length);
   }
 }
 

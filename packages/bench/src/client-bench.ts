@@ -21,9 +21,9 @@ import {
   shortfalls,
 } from './client-report.js';
 import { type Contestant, startOurs } from './contestants.js';
-import { setUp } from './load.js';
 import { DATA_BYTES, KEYS } from './rows.js';
 import { runChild } from './run-child.js';
+import { setUp } from './sessions.js';
 
 const USAGE = `npm run bench -- --clients [options]
   --rows a,b      rows by name or its start: get-100, set-1 …  default: all
@@ -137,7 +137,15 @@ async function measureRow(
 
 /** Makes the znodes that are read and written. */
 function makeKeys({ host, ports }: Address): Promise<void> {
-  const unused = { mode: 'get', connections: 1, inFlight: 1, readPercent: 100, warmUpMs: 0, measureMs: 0 } as const;
+  const unused = {
+    mode: 'get',
+    pids: [],
+    connections: 1,
+    inFlight: 1,
+    readPercent: 100,
+    warmUpMs: 0,
+    measureMs: 0,
+  } as const;
   return setUp({ ...unused, host, ports, dataBytes: DATA_BYTES, keys: KEYS, runId: 'clients' });
 }
 

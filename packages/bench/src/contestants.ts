@@ -3,12 +3,10 @@
  * and the bare server that stands for the limit. Each is a process of its own on ports of its own, with a fresh data
  * directory and sync on, started once and kept for all rounds (so a JVM is warm when it counts). An ensemble is three of them.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
-import net from 'node:net';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { connectFrame } from './frames.js';
+import { ServerProcess } from './server-process.js';
 
 export type ContestantName = 'ours' | 'apache' | 'limit';
 
@@ -19,11 +17,21 @@ export interface Contestant {
   readonly host: string;
   /** Client ports: one, or that of each member of an ensemble. */
   readonly ports: readonly number[];
+  /** Of its processes; none for a server that is not ours to look into. */
+  readonly pids: readonly number[];
   stop(): Promise<void>;
 }
 
-const START_TIMEOUT_MS = 60_000;
-const STOP_TIMEOUT_MS = 5_000;
+/** A server alone, which a chore may stop and start again on its data. */
+export interface LoneContestant extends Contestant {
+  /** Of the start behind it, until a session was open. */
+  readonly startMs: number;
+  /** Where its configuration and its data are. */
+  readonly directory: string;
+  /** Ends and starts it on the same data, with further lines in its configuration; resolves with the milliseconds to the first reply. */
+  restart(configLines?: readonly string[]): Promise<number>;
+}
+
 const JAVA_LIBRARIES = '/usr/share/java';
 const APACHE_JARS = [
   'zookeeper',
@@ -50,62 +58,94 @@ function ours(): Kind {
   return { name: 'ours', title: 'zoots', command: process.execPath, args: (config) => [main, 'server', config] };
 }
 
-/** Null when none is installed. */
-function apache(): Kind | null {
+/** Enough for what the loops of requests leave behind; chores with a million znodes and more ask for more. */
+export const HEAP_DEFAULT = '1g';
+
+/** Null when none is installed. `heap` is what -Xmx takes. */
+function apache(heap: string): Kind | null {
   const found = findApache();
   if (found === null) return null;
   const { classPath, title } = found;
-  const words = ['-Xmx1g', '-Dzookeeper.4lw.commands.whitelist=*', '-cp', classPath, APACHE_MAIN];
+  const words = [`-Xmx${heap}`, '-Dzookeeper.4lw.commands.whitelist=*', '-cp', classPath, APACHE_MAIN];
   return { name: 'apache', title, command: 'java', args: (config) => [...words, config] };
 }
 
-export function startOurs(directory: string, port: number): Promise<Contestant> {
+export function startOurs(directory: string, port: number): Promise<LoneContestant> {
   return startAlone(ours(), directory, port);
 }
 
-export async function startApache(directory: string, port: number): Promise<Contestant | null> {
-  const kind = apache();
+export async function startApache(directory: string, port: number, heap: string): Promise<LoneContestant | null> {
+  const kind = apache(heap);
   return kind === null ? null : startAlone(kind, directory, port);
 }
 
-async function startAlone(kind: Kind, directory: string, port: number): Promise<Contestant> {
+async function startAlone(kind: Kind, directory: string, port: number): Promise<LoneContestant> {
   const args = kind.args(writeConfig(directory, port, []));
-  return startProcess(kind.name, kind.title, kind.command, args, directory, port);
+  const server = new ServerProcess({ title: kind.title, command: kind.command, args, directory, port });
+  return lone(kind.name, kind.title, directory, server, (lines) => writeConfig(directory, port, lines));
+}
+
+async function lone(
+  name: ContestantName,
+  title: string,
+  directory: string,
+  server: ServerProcess,
+  configure: (lines: readonly string[]) => void,
+): Promise<LoneContestant> {
+  const startMs = await server.start();
+  return {
+    name,
+    title,
+    startMs,
+    directory,
+    host: '127.0.0.1',
+    ports: [server.port],
+    get pids() {
+      return [server.pid];
+    },
+    async restart(lines = []) {
+      await server.stop();
+      configure(lines);
+      return server.start();
+    },
+    stop: () => server.stop(),
+  };
 }
 
 /** Members of an ensemble, and the ports that each takes. */
-const MEMBERS = 3;
 const PORTS_PER_MEMBER = 3;
-export const PORTS_PER_ENSEMBLE = MEMBERS * PORTS_PER_MEMBER;
+const MEMBERS_MAX = 7;
+export const PORTS_PER_ENSEMBLE = MEMBERS_MAX * PORTS_PER_MEMBER;
 
-/** Three servers on the ports from `firstPort` on. Null when that kind is not installed. */
+/** `members` servers on the ports from `firstPort` on. Null when that kind is not installed. */
 export async function startEnsemble(
   which: 'ours' | 'apache',
   directory: string,
   firstPort: number,
+  members: number,
 ): Promise<Contestant | null> {
-  const kind = which === 'ours' ? ours() : apache();
+  const kind = which === 'ours' ? ours() : apache(HEAP_DEFAULT);
   if (kind === null) return null;
-  const ids = Array.from({ length: MEMBERS }, (_, at) => at + 1);
+  const ids = Array.from({ length: members }, (_, at) => at + 1);
   const portOf = (id: number): number => firstPort + PORTS_PER_MEMBER * (id - 1);
-  const lines = ids.map((id) => `server.${id}=127.0.0.1:${portOf(id) + 1}:${portOf(id) + 2}`);
-  const starts = ids.map((id) => {
+  const lines = members === 1 ? [] : ids.map((id) => `server.${id}=127.0.0.1:${portOf(id) + 1}:${portOf(id) + 2}`);
+  const servers = ids.map((id) => {
     const home = path.join(directory, String(id));
-    const args = kind.args(writeConfig(home, portOf(id), lines));
+    const args = kind.args(writeConfig(home, portOf(id), ['initLimit=10', 'syncLimit=5', ...lines]));
     fs.writeFileSync(path.join(home, 'data', 'myid'), `${id}\n`);
-    return startProcess(kind.name, kind.title, kind.command, args, home, portOf(id));
+    return new ServerProcess({ title: kind.title, command: kind.command, args, directory: home, port: portOf(id) });
   });
-  const results = await Promise.allSettled(starts);
-  const members = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  const results = await Promise.allSettled(servers.map((server) => server.start()));
   const stop = async (): Promise<void> => {
-    await Promise.all(members.map((member) => member.stop()));
+    await Promise.all(servers.map((server) => server.stop()));
   };
   const failure = results.find((result) => result.status === 'rejected');
   if (failure !== undefined) {
     await stop();
     throw failure.reason;
   }
-  return { name: which, title: `3 × ${kind.title}`, host: '127.0.0.1', ports: ids.map(portOf), stop };
+  const pids = servers.map((server) => server.pid);
+  return { name: which, title: `${members} × ${kind.title}`, host: '127.0.0.1', ports: ids.map(portOf), pids, stop };
 }
 
 /** Class path of an Apache server, or null when none is installed. */
@@ -126,14 +166,22 @@ function packagedVersion(): string {
   return '';
 }
 
-export async function startLimit(directory: string, port: number, dataBytes: number): Promise<Contestant> {
+/** `children` is how many names it answers getChildren with. */
+export async function startLimit(
+  directory: string,
+  port: number,
+  dataBytes: number,
+  children = 1001,
+): Promise<LoneContestant> {
   fs.mkdirSync(directory, { recursive: true });
   const main = fileURLToPath(new URL('./bare-server.js', import.meta.url));
-  const args = [main, String(port), path.join(directory, 'log'), String(dataBytes)];
-  return startProcess('limit', 'bare loop', process.execPath, args, directory, port);
+  const args = [main, String(port), path.join(directory, 'log'), String(dataBytes), String(children)];
+  const title = 'bare loop';
+  const server = new ServerProcess({ title, command: process.execPath, args, directory, port });
+  return lone('limit', title, directory, server, () => {});
 }
 
-function writeConfig(directory: string, port: number, ensembleLines: readonly string[]): string {
+function writeConfig(directory: string, port: number, moreLines: readonly string[]): string {
   const dataDir = path.join(directory, 'data');
   fs.mkdirSync(dataDir, { recursive: true });
   const config = path.join(directory, 'zoo.cfg');
@@ -144,72 +192,8 @@ function writeConfig(directory: string, port: number, ensembleLines: readonly st
     'clientPortAddress=127.0.0.1',
     'maxClientCnxns=0',
     'admin.enableServer=false',
-    ...(ensembleLines.length === 0 ? [] : ['initLimit=10', 'syncLimit=5', ...ensembleLines]),
+    ...moreLines,
   ];
   fs.writeFileSync(config, `${lines.join('\n')}\n`);
   return config;
-}
-
-async function startProcess(
-  name: ContestantName,
-  title: string,
-  command: string,
-  args: string[],
-  directory: string,
-  port: number,
-): Promise<Contestant> {
-  const output = fs.openSync(path.join(directory, 'out.log'), 'w');
-  const child = spawn(command, args, { stdio: ['ignore', output, output], cwd: directory });
-  fs.closeSync(output);
-  try {
-    await waitUntilServing(child, port);
-  } catch (error) {
-    child.kill('SIGKILL');
-    const log = fs.readFileSync(path.join(directory, 'out.log'), 'utf8').split('\n').slice(-12).join('\n');
-    throw new Error(`${title} did not start: ${(error as Error).message}\n${log}`);
-  }
-  return { name, title, host: '127.0.0.1', ports: [port], stop: () => stopProcess(child) };
-}
-
-async function waitUntilServing(child: ChildProcess, port: number): Promise<void> {
-  const deadline = Date.now() + START_TIMEOUT_MS;
-  let failure: Error | null = null;
-  child.once('error', (error) => {
-    failure = error;
-  });
-  while (Date.now() < deadline) {
-    if (failure !== null) throw failure;
-    if (child.exitCode !== null) throw new Error(`exit code ${child.exitCode}`);
-    if (await answersConnect('127.0.0.1', port)) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error(`no session on port ${port} after ${START_TIMEOUT_MS / 1000} s`);
-}
-
-/** True if a session can be opened: a port that merely listens is not yet a server. */
-export function answersConnect(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = net.connect({ host, port });
-    const finish = (answered: boolean): void => {
-      socket.destroy();
-      resolve(answered);
-    };
-    socket.setTimeout(2_000, () => finish(false));
-    socket.on('connect', () => socket.write(connectFrame(4_000)));
-    socket.on('data', () => finish(true));
-    socket.on('error', () => finish(false));
-    socket.on('close', () => finish(false));
-  });
-}
-
-function stopProcess(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
-    child.once('exit', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-    child.kill('SIGTERM');
-  });
 }

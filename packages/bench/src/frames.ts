@@ -32,8 +32,6 @@ export interface Template {
 
 /** The znode that all rows live under. */
 export const ROOT = '/zbench';
-/** The znode that the watch row sets. */
-export const WATCHED = `${ROOT}/watched`;
 /** Creates are dealt over this many parents, so that no child list grows without bound. */
 export const PARENTS = 100;
 

@@ -31,6 +31,7 @@ function plan(mode: Mode): LoadPlan {
   return {
     host: '127.0.0.1',
     ports: [port],
+    pids: [child.pid as number],
     mode,
     connections: 4,
     inFlight: 5,
@@ -43,7 +44,7 @@ function plan(mode: Mode): LoadPlan {
   };
 }
 
-for (const mode of ['get', 'set', 'mixed', 'create', 'exists', 'children', 'ping', 'connect'] as const) {
+for (const mode of ['get', 'set', 'mixed', 'create', 'exists', 'children', 'ping', 'connect', 'watches'] as const) {
   test(`${mode} against the bare server`, async () => {
     const result = await measure(plan(mode));
     assert.equal(result.errors, 0);

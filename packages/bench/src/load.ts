@@ -2,32 +2,47 @@
  * Runs: a number of connections, each keeping a fixed number of requests in flight (a closed loop), for some seconds
  * after a warm-up. `measure` is the one door; the modes are rows of a table.
  *
- * Two modes are not a loop of requests: `connect` opens and closes sessions, `watches` has every session watch one
- * znode and sets it again and again, timing each event from the set.
+ * Some modes are not a loop of requests: `connect` opens and closes sessions, `watches` has every session watch one
+ * znode and sets it again and again, timing each event from the set; `bulk` creates a given number of znodes, `idle` holds
+ * sessions open with pings, `probe` looks every millisecond whether the server answers.
  */
-import { LoadConnection, type Traffic } from './connection.js';
+import { LoadConnection } from './connection.js';
 import {
   bareTemplate,
   createTemplate,
   keyPath,
   OP,
   PARENTS,
-  pathTemplate,
-  ROOT,
   readTemplate,
   setTemplate,
   type Template,
-  WATCHED,
 } from './frames.js';
-import { Histogram } from './histogram.js';
+import { type LoadResult, Meter } from './meter.js';
+import { createAll, openAll, parentPath, portOf, rootOf, setUp, watchedPath } from './sessions.js';
 
-export type Mode = 'get' | 'set' | 'create' | 'mixed' | 'ping' | 'exists' | 'children' | 'connect' | 'watches';
+export type Mode =
+  | 'get'
+  | 'set'
+  | 'create'
+  | 'mixed'
+  | 'ping'
+  | 'exists'
+  | 'children'
+  | 'connect'
+  | 'watches'
+  | 'bulk'
+  | 'idle'
+  | 'probe';
 
 export interface LoadPlan {
   readonly host: string;
   /** One per server of an ensemble; connections are dealt over them. The setup goes to the first. */
   readonly ports: readonly number[];
+  /** Processes of the servers, whose processor time and memory are read; empty when they are not to be seen from here. */
+  readonly pids: readonly number[];
   readonly mode: Mode;
+  /** The znode that all others live under; `ROOT` when left out. */
+  readonly root?: string;
   readonly connections: number;
   /** Requests in flight on each connection. */
   readonly inFlight: number;
@@ -38,24 +53,10 @@ export interface LoadPlan {
   /** Different in every run against one server. */
   readonly runId: string;
   readonly warmUpMs: number;
+  /** `bulk` has no such limit: it ends with its last create, whose number is `count`. */
   readonly measureMs: number;
+  readonly count?: number;
 }
-
-export interface LoadResult {
-  readonly operations: number;
-  readonly perSecond: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly p999Ms: number;
-  readonly maxMs: number;
-  readonly errors: number;
-  readonly lastError: number;
-}
-
-const ERR_NODE_EXISTS = -110;
-/** Setup keeps this many creates in flight, below every server's limit on outstanding requests. */
-const SETUP_IN_FLIGHT = 200;
-const CONNECT_TIMEOUT_MS = 30_000;
 
 /** Picks the next request of a mode: returns its template and leaves its key in `key`. */
 class RequestSource {
@@ -70,10 +71,10 @@ class RequestSource {
 
   constructor(plan: LoadPlan) {
     this.#plan = plan;
-    const path = keyPath(`${ROOT}/k`);
+    const path = keyPath(`${rootOf(plan)}/k`);
     const readOps: Partial<Record<Mode, Template>> = {
       exists: readTemplate(OP.exists, path, false),
-      children: readTemplate(OP.children, ROOT, false),
+      children: readTemplate(OP.children, rootOf(plan), false),
       ping: bareTemplate(OP.ping),
     };
     this.#read = readOps[plan.mode] ?? readTemplate(OP.get, path, false);
@@ -106,127 +107,24 @@ class RequestSource {
   }
 }
 
-/** Counts what the measured window holds. */
-class Meter {
-  readonly histogram = new Histogram();
-  measuring = false;
-  errors = 0;
-  lastError = 0;
-  #startedAtMs = 0;
-
-  start(): void {
-    this.measuring = true;
-    this.#startedAtMs = performance.now();
-  }
-
-  record(latencyMs: number, err: number): void {
-    if (!this.measuring) return;
-    this.histogram.record(latencyMs);
-    if (err === 0) return;
-    this.errors += 1;
-    this.lastError = err;
-  }
-
-  stop(): LoadResult {
-    this.measuring = false;
-    const { histogram } = this;
-    const seconds = (performance.now() - this.#startedAtMs) / 1000;
-    return {
-      operations: histogram.count,
-      perSecond: histogram.count / seconds,
-      p50Ms: histogram.percentileMs(0.5),
-      p99Ms: histogram.percentileMs(0.99),
-      p999Ms: histogram.percentileMs(0.999),
-      maxMs: histogram.maxMs,
-      errors: this.errors,
-      lastError: this.lastError,
-    };
-  }
-}
+/** Modes that are more than a loop of requests. */
+const ownRuns: Partial<Record<Mode, (plan: LoadPlan) => Promise<LoadResult>>> = {
+  connect: measureConnects,
+  watches: measureWatches,
+  bulk: measureBulk,
+  idle: measureIdle,
+  probe: measureProbe,
+};
+/** They make znodes or need none but the root. */
+const withoutSetUp: ReadonlySet<Mode> = new Set(['connect', 'probe', 'idle']);
 
 export async function measure(plan: LoadPlan): Promise<LoadResult> {
-  if (plan.mode === 'connect') return measureConnects(plan);
-  await setUp(plan);
-  return plan.mode === 'watches' ? measureWatches(plan) : measureRequests(plan);
-}
-
-/** Makes the znodes that the mode needs; those that an earlier run made are welcome. */
-export async function setUp(plan: LoadPlan): Promise<void> {
-  const key = createTemplate(keyPath(`${ROOT}/k`), plan.dataBytes);
-  const single = (path: string): [Template, number] => [createTemplate(path, 0), 0];
-  await runInOrder(plan, [single(ROOT)]);
-  const requests: [Template, number][] = [single(WATCHED)];
-  if (plan.mode === 'create') for (let i = 0; i < PARENTS; i++) requests.push(single(parentPath(plan, i)));
-  for (let i = 0; i < plan.keys; i++) requests.push([key, i]);
-  await runInOrder(plan, requests);
-  // The other servers may be behind: after a sync they have it all.
-  for (const port of plan.ports.slice(1))
-    await runInOrder({ ...plan, ports: [port] }, [[pathTemplate(OP.sync, ROOT), 0]]);
-}
-
-function portOf(plan: LoadPlan, index: number): number {
-  return plan.ports[index % plan.ports.length] as number;
-}
-
-/** A server that is measured several times keeps its znodes, so each run creates under parents of its own. */
-function parentPath(plan: LoadPlan, index: number): string {
-  return `${ROOT}/run-${plan.runId}-${index}`;
-}
-
-function runInOrder(plan: LoadPlan, requests: [Template, number][]): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let sent = 0;
-    let answered = 0;
-    const sendMore = (connection: LoadConnection): void => {
-      while (sent < requests.length && connection.inFlight < SETUP_IN_FLIGHT) {
-        const [template, key] = requests[sent++] as [Template, number];
-        connection.send(template, key);
-      }
-    };
-    new LoadConnection(0, plan.host, portOf(plan, 0), SETUP_IN_FLIGHT, {
-      onReady: sendMore,
-      onReply(connection, _op, err) {
-        if (err !== 0 && err !== ERR_NODE_EXISTS) reject(new Error(`setting up ${ROOT} failed: error ${err}`));
-        answered += 1;
-        if (answered === requests.length) {
-          connection.destroy();
-          resolve();
-        } else sendMore(connection);
-      },
-      onWatchEvent() {},
-      onClosed: (_connection, reason) => reject(new Error(`the server refused the setup: ${reason}`)),
-    });
-  });
-}
-
-/** Opens all sessions of a plan; resolves when every one is established. */
-function openAll(plan: LoadPlan, traffic: Omit<Traffic, 'onReady'>): Promise<LoadConnection[]> {
-  return new Promise((resolve, reject) => {
-    const connections: LoadConnection[] = [];
-    let ready = 0;
-    const timer = setTimeout(
-      () => reject(new Error(`only ${ready} of ${plan.connections} sessions after ${CONNECT_TIMEOUT_MS} ms`)),
-      CONNECT_TIMEOUT_MS,
-    );
-    const onReady = (): void => {
-      ready += 1;
-      if (ready < plan.connections) return;
-      clearTimeout(timer);
-      resolve(connections);
-    };
-    const onClosed: Traffic['onClosed'] = (connection, reason) => {
-      reject(new Error(`connection ${connection.index}: ${reason}`));
-      traffic.onClosed(connection, reason);
-    };
-    for (let i = 0; i < plan.connections; i++) {
-      const all: Traffic = { onReply: traffic.onReply, onWatchEvent: traffic.onWatchEvent, onReady, onClosed };
-      connections.push(new LoadConnection(i, plan.host, portOf(plan, i), plan.inFlight, all));
-    }
-  });
+  if (!withoutSetUp.has(plan.mode)) await setUp(plan);
+  return (ownRuns[plan.mode] ?? measureRequests)(plan);
 }
 
 async function measureRequests(plan: LoadPlan): Promise<LoadResult> {
-  const meter = new Meter();
+  const meter = new Meter(plan.pids);
   const source = new RequestSource(plan);
   let running = true;
   let failure: string | null = null;
@@ -260,7 +158,7 @@ async function measureRequests(plan: LoadPlan): Promise<LoadResult> {
 
 /** Each of `connections` slots opens a session, waits for it, closes it, and begins again. */
 async function measureConnects(plan: LoadPlan): Promise<LoadResult> {
-  const meter = new Meter();
+  const meter = new Meter(plan.pids);
   const close = bareTemplate(OP.close);
   const open = new Set<LoadConnection>();
   let running = true;
@@ -299,9 +197,9 @@ async function measureConnects(plan: LoadPlan): Promise<LoadResult> {
 
 /** Rounds of: every session watches, one sets, every session hears of it. One event is one operation. */
 async function measureWatches(plan: LoadPlan): Promise<LoadResult> {
-  const meter = new Meter();
-  const watch = readTemplate(OP.get, WATCHED, true);
-  const set = setTemplate(WATCHED, plan.dataBytes);
+  const meter = new Meter(plan.pids);
+  const watch = readTemplate(OP.get, watchedPath(plan), true);
+  const set = setTemplate(watchedPath(plan), plan.dataBytes);
   let armed = 0;
   let heard = 0;
   let setAtMs = 0;
@@ -319,8 +217,11 @@ async function measureWatches(plan: LoadPlan): Promise<LoadResult> {
       if (op === OP.get && ++armed === plan.connections) setImmediate(fire);
     },
     onWatchEvent() {
-      meter.record(performance.now() - setAtMs, 0);
-      if (++heard === plan.connections && running) setImmediate(arm);
+      const latencyMs = performance.now() - setAtMs;
+      meter.record(latencyMs, 0);
+      if (++heard < plan.connections) return;
+      meter.recordRound(latencyMs);
+      if (running) setImmediate(arm);
     },
     onClosed(_connection, reason) {
       if (running) failure = reason;
@@ -344,6 +245,114 @@ async function measureWatches(plan: LoadPlan): Promise<LoadResult> {
   if (failure !== null) throw new Error(`a connection was lost under load: ${failure}`);
   return result;
 }
+
+/** Creates `count` znodes as fast as the server takes them; the rate is the result. */
+async function measureBulk(plan: LoadPlan): Promise<LoadResult> {
+  const meter = new Meter(plan.pids);
+  const parents = Array.from({ length: PARENTS }, (_, i) =>
+    createTemplate(keyPath(`${parentPath(plan, i)}/n`), plan.dataBytes),
+  );
+  meter.start();
+  const startedAtMs = performance.now();
+  const count = plan.count ?? 0;
+  await createAll(plan, count, (i) => [parents[i % PARENTS] as Template, Math.floor(i / PARENTS)]);
+  meter.recordRound(performance.now() - startedAtMs);
+  const result = meter.stop();
+  return {
+    ...result,
+    operations: count,
+    perSecond: (count * 1000) / result.roundMs,
+    cpuMicros: (result.cpuMicros * Math.max(result.operations, 1)) / Math.max(count, 1),
+  };
+}
+
+/** What Apache's client does with an idle session: a ping whenever a third of the timeout has gone. */
+const PING_INTERVAL_MS = 10_000;
+const IDLE_STEP_MS = 20;
+
+/** Holds sessions that do nothing but ping, the pings spread evenly over the interval. */
+async function measureIdle(plan: LoadPlan): Promise<LoadResult> {
+  const meter = new Meter(plan.pids);
+  const ping = bareTemplate(OP.ping);
+  let failure: string | null = null;
+  let running = true;
+  const connections = await openAll(plan, {
+    onReply: (_connection, _op, err, latencyMs) => meter.record(latencyMs, err),
+    onWatchEvent() {},
+    onClosed(_connection, reason) {
+      if (running) failure = reason;
+    },
+  });
+  const beganAtMs = performance.now();
+  let pinged = 0;
+  const timer = setInterval(() => {
+    const due = ((performance.now() - beganAtMs) / PING_INTERVAL_MS) * connections.length;
+    for (; pinged < due; pinged++) {
+      const connection = connections[pinged % connections.length] as LoadConnection;
+      connection.send(ping, 0);
+      connection.flush();
+    }
+  }, IDLE_STEP_MS);
+  await sleep(plan.warmUpMs);
+  meter.start();
+  await sleep(plan.measureMs);
+  const result = meter.stop();
+  running = false;
+  clearInterval(timer);
+  for (const connection of connections) connection.destroy();
+  if (failure !== null) throw new Error(`an idle session was lost: ${failure}`);
+  return result;
+}
+
+/**
+ * Asks every millisecond on a session of its own, whether the last answer has come or not, until its input ends: the
+ * longest wait is the longest stall of the server, seen from outside. What this process itself was late is taken off:
+ * then the answer lay in its socket. The server's own waits for a processor remain; the same probe beside the bare server
+ * shows how much that is.
+ */
+async function measureProbe(plan: LoadPlan): Promise<LoadResult> {
+  const meter = new Meter(plan.pids);
+  const look = readTemplate(OP.exists, '/', false);
+  let failure: string | null = null;
+  let tickAtMs = performance.now();
+  let tickLateMs = 0;
+  const lateMs = (latencyMs: number): number => {
+    const sinceTickMs = performance.now() - tickAtMs;
+    const overdueMs = sinceTickMs - PROBE_INTERVAL_MS;
+    return Math.max(0, overdueMs, latencyMs > sinceTickMs ? tickLateMs : 0);
+  };
+  const [connection] = await openAll(
+    { ...plan, connections: 1, inFlight: PROBE_IN_FLIGHT_MAX },
+    {
+      onReply: (_connection, _op, err, latencyMs) => meter.record(Math.max(0, latencyMs - lateMs(latencyMs)), err),
+      onWatchEvent() {},
+      onClosed(_connection, reason) {
+        failure = reason;
+      },
+    },
+  );
+  meter.start();
+  const timer = setInterval(() => {
+    const nowMs = performance.now();
+    tickLateMs = nowMs - tickAtMs - PROBE_INTERVAL_MS;
+    tickAtMs = nowMs;
+    if (connection === undefined || connection.inFlight >= PROBE_IN_FLIGHT_MAX) return;
+    connection.send(look, 0);
+    connection.flush();
+  }, PROBE_INTERVAL_MS);
+  process.stdout.write('ready\n');
+  await new Promise((resolve) => process.stdin.once('end', resolve).resume());
+  clearInterval(timer);
+  // What is still on its way belongs to the picture: the stall may be going on.
+  while (connection !== undefined && connection.inFlight > 0 && failure === null) await sleep(1);
+  if (failure !== null) throw new Error(`the probe lost its session: ${failure}`);
+  connection?.destroy();
+  return meter.stop();
+}
+
+const PROBE_INTERVAL_MS = 1;
+/** Half a minute without an answer. */
+const PROBE_IN_FLIGHT_MAX = 32_000;
 
 function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));

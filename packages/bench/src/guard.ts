@@ -1,0 +1,65 @@
+/**
+ * `npm run bench -- --guard`: fails when a request costs the server more than it used to. The measure is processor time
+ * per request, read from /proc, as a multiple of what the bare server spends on the same request in the neighbouring
+ * moment. Seconds do not come into it: a slow or busy machine slows both, and time without a processor is not counted.
+ *
+ * Every round is short, and one good round is enough, since a busy machine can only add to what a request costs. What a
+ * change to the code adds, it adds to every round.
+ */
+
+import path from 'node:path';
+import { type Contestant, startLimit, startOurs } from './contestants.js';
+import { runLoad } from './rounds.js';
+import { DATA_BYTES, pickRows, type Row } from './rows.js';
+import type { Settings } from './settings.js';
+
+/**
+ * The most that a request may cost, in requests of the bare server: half as much again as the median of repeated runs on an
+ * idle and on a busy machine. Lower a number when the server has become faster; raise one only with the reason in the commit.
+ */
+const COST_MAX: Readonly<Record<string, number>> = {
+  'get-50x1': 3,
+  'get-50x20': 3,
+  'set-50x1': 3,
+  'set-50x20': 3,
+  'mixed-200x10': 3,
+};
+
+const ROUNDS_MAX = 6;
+const ROUND = { warmUpSeconds: 0.3, seconds: 0.7 } as const;
+
+export async function guard(settings: Settings): Promise<number> {
+  const ours = await startOurs(path.join(settings.directory, 'ours'), settings.port);
+  let limit: Contestant | null = null;
+  try {
+    limit = await startLimit(path.join(settings.directory, 'limit'), settings.port + 2, DATA_BYTES);
+    let failed = 0;
+    for (const name of Object.keys(COST_MAX)) {
+      const [row] = pickRows(name);
+      if (row === undefined) throw new Error(`the guard has no row ${name}`);
+      if (!(await passes(row, ours, limit, settings))) failed += 1;
+    }
+    console.log(`${Object.keys(COST_MAX).length - failed} passed, ${failed} failed`);
+    return failed === 0 ? 0 : 1;
+  } finally {
+    await ours.stop();
+    await limit?.stop();
+  }
+}
+
+async function passes(row: Row, ours: Contestant, limit: Contestant, settings: Settings): Promise<boolean> {
+  const costMax = COST_MAX[row.name] as number;
+  const costs: number[] = [];
+  // With --rounds the guard shows that many, whatever they say: for whoever sets the numbers.
+  const isSurvey = settings.rounds > ROUNDS_MAX;
+  for (let round = 0; round < (isSurvey ? settings.rounds : ROUNDS_MAX); round++) {
+    const one = await runLoad(row, ours, ROUND);
+    const other = await runLoad(row, limit, ROUND);
+    costs.push(one.cpuMicros / other.cpuMicros);
+    if (!isSurvey && Math.min(...costs) <= costMax) break;
+  }
+  const isFine = Math.min(...costs) <= costMax;
+  const shown = costs.map((cost) => cost.toFixed(2)).join(', ');
+  console.log(`${isFine ? 'ok' : 'FAILED'} ${row.name}: a request costs ${shown} bare ones, at most ${costMax}`);
+  return isFine;
+}

@@ -1,0 +1,88 @@
+/**
+ * `npm run bench -- --report`: measures section after section, keeps the figures beside the document, and writes the
+ * document anew after each, so that an evening of measuring may be interrupted, and one section repeated.
+ */
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { measureChores } from './chore-rounds.js';
+import { type Conditions, type Figures, type RowFigures, renderPage } from './performance-page.js';
+import { type RowReport, ratio } from './report.js';
+import { measureRows } from './rounds.js';
+import type { Settings } from './settings.js';
+import { measureSweep, SWEEPS } from './sweeps.js';
+
+const DOCS = fileURLToPath(new URL('../../../docs/', import.meta.url));
+const FIGURES = path.join(DOCS, 'performance', 'figures.json');
+
+/** Returns the exit code. Throws Error on a section that does not exist, or when a server fails. */
+export async function writePerformance(settings: Settings): Promise<number> {
+  const names = ['goals', 'chores', ...SWEEPS.map(({ name }) => name)];
+  for (const word of settings.words) {
+    if (!names.some((name) => name.startsWith(word)))
+      throw new Error(`no section ${word}; there are ${names.join(', ')}`);
+  }
+  const figures = readFigures();
+  const wanted = names.filter(
+    (name) => settings.words.length === 0 || settings.words.some((word) => name.startsWith(word)),
+  );
+  for (const name of settings.render ? [] : wanted) {
+    settings.note(`== ${name}`);
+    await measureSection(name, figures, settings);
+    fs.mkdirSync(path.dirname(FIGURES), { recursive: true });
+    fs.writeFileSync(FIGURES, `${JSON.stringify(figures, null, 1)}\n`);
+    writePage(figures);
+  }
+  writePage(figures);
+  return 0;
+}
+
+function readFigures(): Figures {
+  if (!fs.existsSync(FIGURES)) return { sweeps: {} };
+  return JSON.parse(fs.readFileSync(FIGURES, 'utf8')) as Figures;
+}
+
+async function measureSection(name: string, figures: Figures, settings: Settings): Promise<void> {
+  const conditions = conditionsOf(settings);
+  if (name === 'goals') {
+    const { reports } = await measureRows(settings.rows, settings);
+    figures.goals = { conditions, content: reports.map(rowFigures) };
+  } else if (name === 'chores') {
+    const { findings } = await measureChores({ ...settings, words: [] });
+    figures.chores = { conditions, content: findings };
+  } else {
+    const sweep = SWEEPS.find((each) => each.name === name);
+    if (sweep !== undefined) figures.sweeps[name] = { conditions, content: await measureSweep(sweep, settings) };
+  }
+}
+
+function conditionsOf(settings: Settings): Conditions {
+  const memoryGb = Math.round(os.totalmem() / 2 ** 30);
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    machine: `${os.cpus().length} × ${os.cpus()[0]?.model ?? 'unknown'}, ${memoryGb} GB, Node ${process.version}`,
+    rounds: settings.rounds,
+    seconds: settings.seconds,
+    loadAverage: os.loadavg()[0] ?? 0,
+  };
+}
+
+function rowFigures(report: RowReport): RowFigures {
+  return {
+    name: report.row.name,
+    ofApache: ratio(report, 'ours', 'apache'),
+    p999OfApache: ratio(report, 'ours', 'apache', 'p999Ms'),
+    ofLimit: ratio(report, 'ours', 'limit'),
+    results: Object.fromEntries(
+      [...report.results].map(([name, { perSecond, p999Ms, cpuMicros }]) => [name, { perSecond, p999Ms, cpuMicros }]),
+    ),
+  };
+}
+
+function writePage(figures: Figures): void {
+  const { page, pictures } = renderPage(figures);
+  fs.mkdirSync(path.join(DOCS, 'performance'), { recursive: true });
+  for (const [name, svg] of pictures) fs.writeFileSync(path.join(DOCS, 'performance', name), svg);
+  fs.writeFileSync(path.join(DOCS, 'performance.md'), page);
+}
