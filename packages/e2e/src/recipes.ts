@@ -3,7 +3,7 @@
  * killed, stopped and cut off. Each row has a part of the tree of its own; the tables are in recipes/.
  *
  * Run: node packages/e2e/dist/recipes.js [--server zoots,apache-3.8.0] [--only TEXT] [--seed N] [--keep]
- * `--server apache-3.8.0x3` is an ensemble of three, for the contests alone.
+ * `--server apache-3.8.0x3` (or `zootsx3`) is an ensemble of three, for the contests alone.
  * Several servers are tried side by side, in a process each, as most of the time is spent in waiting for sessions to expire.
  * The last line is `N passed, N failed, N skipped`; the exit code is 1 if a row failed.
  */

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { connect } from '@zoots/client';
 import { Ensemble } from '../peers/ensemble.js';
 import { freePort, type Peer, type PeerKind, startPeer } from '../peers/peer.js';
-import type { ApacheKind } from '../peers/versions.js';
 import { type Stage, sleep } from './row.js';
 
 /** Short ticks, so that sessions of the killed expire within seconds. */
@@ -37,7 +36,7 @@ export class Theatre {
 
   async start(): Promise<void> {
     this.#servers = this.isEnsemble
-      ? await ensembleOf(this.kind.slice(0, -2) as ApacheKind, this.#workDir)
+      ? await ensembleOf(this.kind.slice(0, -2) as PeerKind, this.#workDir)
       : await serverOf(this.kind as PeerKind, this.#workDir);
   }
 
@@ -76,7 +75,7 @@ async function serverOf(kind: PeerKind, workDir: string): Promise<Servers> {
   };
 }
 
-async function ensembleOf(kind: ApacheKind, workDir: string): Promise<Servers> {
+async function ensembleOf(kind: PeerKind, workDir: string): Promise<Servers> {
   const ensemble = await Ensemble.start(kind, { workDir, config: serverConfig, properties });
   return {
     ports: ensemble.members.map((member) => member.port),
