@@ -36,6 +36,8 @@ interface RowResult {
 const failuresShownMax = 12;
 /** The longest that writes may stand still after the leader is killed, as a median. */
 const leaderGapMaxMs = 500;
+/** The same in the short form, which shares its machine with everything else that CI does. */
+const leaderGapOfShortFormMaxMs = 2_000;
 
 async function runRow(row: FaultRow, { kind, workDir, seed, isShort }: Settings): Promise<RowResult> {
   const prng = new Prng(seed);
@@ -83,8 +85,8 @@ async function failover({ kind, workDir, isShort }: Settings): Promise<RowResult
   const apache = await measureFailover('apache-3.8.0', join(workDir, 'failover-apache'), kills);
   console.log(`     ${failoverLine(apache)}`);
   const median = medianOf(ours.leaderGapsMs);
-  const failures =
-    median <= leaderGapMaxMs ? [] : [`writes stand still for ${Math.round(median)} ms, not ${leaderGapMaxMs}`];
+  const maxMs = isShort ? leaderGapOfShortFormMaxMs : leaderGapMaxMs;
+  const failures = median <= maxMs ? [] : [`writes stand still for ${Math.round(median)} ms, not ${maxMs}`];
   return {
     failures,
     text: `median ${Math.round(median)} ms, Apache's ${Math.round(medianOf(apache.leaderGapsMs))} ms`,
