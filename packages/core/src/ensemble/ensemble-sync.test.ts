@@ -150,6 +150,22 @@ test('many learners at once: one walk over the tree at a time, and all get it', 
   );
 });
 
+test('more observers than may get a snapshot at once are turned away, and come again', () => {
+  const rules = { ...SNAP_RULES, snapSyncsMax: 1 };
+  const options = { observers: [4, 5, 6], rules, config: { snapshotSliceBytes: 200 } };
+  const ensemble = new TestEnsemble(options).start([1, 2, 3]);
+  write(ensemble, ensemble.client(ensemble.leader, { timeoutMs: 9_000 }), 'n', 60);
+  const late = options.observers.map((id) => ensemble.member(id));
+  for (const member of late) member.start();
+  ensemble.until('they all serve', () => late.every(({ isServing }) => isServing));
+  ensemble.settle().check();
+  const ways = waysOf(ensemble.leader);
+  assert.ok(
+    ways.some((way) => way.endsWith('not now')),
+    ways.join(),
+  );
+});
+
 /** The leader that was has an uncommitted tail of `count` txns, and the others a later epoch. */
 function withTail(options: TestOptions, count: number, later: number): { ensemble: TestEnsemble; old: TestMember } {
   const ensemble = new TestEnsemble(options).start();

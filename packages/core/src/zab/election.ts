@@ -248,6 +248,15 @@ export class Election {
     this.#host.onElected(this.#vote);
   }
 
+  /** Who was heard to name the leader that was elected, by id; this server among them, if it votes. */
+  get supporters(): number[] {
+    const ids = new Set<number>();
+    for (const heard of [this.#inRound, this.#settled]) {
+      for (const [id, { leader }] of heard) if (leader === this.#vote.leader) ids.add(id);
+    }
+    return [...ids].sort((left, right) => left - right);
+  }
+
   /** The new epoch is established: from now on answers name it, so that all members say the same. */
   onEpoch(epoch: number): void {
     this.#vote = { ...this.#vote, peerEpoch: epoch };

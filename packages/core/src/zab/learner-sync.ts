@@ -153,7 +153,8 @@ export class LearnerSyncs {
   // ---- from disk ----
 
   #fromDisk(handle: LearnerHandle): void {
-    const { tree } = this.#parts;
+    const { tree, rules } = this.#parts;
+    if (this.#isOver(handle, this.#readings.keys(), rules.diffSyncsMax)) return;
     const lastZxid = Math.min(this.#parts.database.durableZxid, tree.lastProcessedZxid);
     if (lastZxid <= handle.lastZxid) {
       this.#snap(handle, 'the log on disk does not reach it');
@@ -249,7 +250,16 @@ export class LearnerSyncs {
 
   // ---- snapshots ----
 
+  /** Followers are never turned away; observers come again. */
+  #isOver(handle: LearnerHandle, others: Iterable<LearnerHandle>, countMax: number): boolean {
+    if (!handle.isObserver || [...others].filter(({ isObserver }) => isObserver).length < countMax) return false;
+    this.#log(handle, 'not now', `${countMax} observers are being synchronised`);
+    this.#parts.drop(handle);
+    return true;
+  }
+
   #snap(handle: LearnerHandle, why: string): void {
+    if (this.#isOver(handle, this.#snapQueue, this.#parts.rules.snapSyncsMax)) return;
     this.#log(handle, 'SNAP', why);
     this.#snapQueue.push(handle);
     this.#beginSnapshot();

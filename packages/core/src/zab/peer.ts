@@ -226,7 +226,9 @@ export class Peer implements PeerInputs, RoleHost {
     }
     const { rules } = this.#parts;
     this.statistics.elections.add(this.#nowMs - this.#lookingSinceMs);
-    const vote = `elected in round ${round} with epoch ${peerEpoch} and zxid ${formatZxid(Math.max(zxid, 0))}`;
+    const voters = `${this.#election.supporters.join(', ')} of ${[...this.rule.voters].join(', ')}`;
+    const history = `epoch ${peerEpoch} and zxid ${formatZxid(Math.max(zxid, 0))}`;
+    const vote = `elected in round ${round}, for its ${history}, by ${voters}`;
     if (leader === rules.serverId) {
       const leading = new LeaderRole(this.#parts, this, this.rule);
       this.#leading = leading;

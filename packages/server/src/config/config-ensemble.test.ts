@@ -123,7 +123,7 @@ test('every key of the table that an ensemble reads', () => {
   });
   assert.deepEqual(
     load(`${three}${keys}`).notices.map(({ fields }) => fields.keys),
-    ['leader.maxConcurrentDiffSyncs, leader.maxConcurrentSnapSyncs'],
+    [],
   );
 });
 

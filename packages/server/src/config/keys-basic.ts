@@ -64,10 +64,10 @@ export const ensembleKeys = {
   'leader.maxTimeToWaitForEpoch': property('later', 'int', -1, 'ms', 'Give up leading when voters look elsewhere.', {
     aliases: ['maxTimeToWaitForEpoch'],
   }),
-  'leader.maxConcurrentSnapSyncs': property('later', 'int', 10, '', 'Snapshots sent to observers at a time.', {
+  'leader.maxConcurrentSnapSyncs': property('effective', 'int', 10, '', 'Snapshots sent to observers at a time.', {
     aliases: ['maxConcurrentSnapSyncs'],
   }),
-  'leader.maxConcurrentDiffSyncs': property('later', 'int', 100, '', 'Diffs sent to observers at a time.', {
+  'leader.maxConcurrentDiffSyncs': property('effective', 'int', 100, '', 'Diffs sent to observers at a time.', {
     aliases: ['maxConcurrentDiffSyncs'],
   }),
   'leader.ackLoggingFrequency': property('later', 'int', 1000, '', 'Every n-th ack is logged.'),
