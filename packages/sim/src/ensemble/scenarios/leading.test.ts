@@ -1,8 +1,8 @@
 /** Groups 15, 17, 19, 20, 25 and 30: what a leader may propose and commit, and when it must give up. */
 import assert from 'node:assert/strict';
 import type { ByteWriter } from '@zoots/base';
-import { Ephemerals, F, type Peer, type Server } from '@zoots/core';
-import { formatZxid, makeZxid, OP, PACKET, TXN_DIGEST_BYTES } from '@zoots/protocol';
+import { Ephemerals, F, type Peer, Server } from '@zoots/core';
+import { ERROR, formatZxid, makeZxid, OP, PACKET, TXN_DIGEST_BYTES } from '@zoots/protocol';
 import { patch } from '../../mutant.js';
 import { Leader, LeaderRole, Overlay, Submission } from './core-parts.js';
 import { swallowWriteErrors } from './disk-bugs.js';
@@ -10,6 +10,7 @@ import { MemberStage } from './member-stage.js';
 import { acknowledgeAll, askCreate, CLIENT, followWith, forward, joinAs, leadWith, openSession } from './passages.js';
 import type { Played } from './played.js';
 import { scenario } from './scenario.js';
+import { StageClient } from './stage-client.js';
 import { sessionTxn } from './txns.js';
 
 const z = (counter: number): number => makeZxid(1, counter);
@@ -370,5 +371,54 @@ scenario(
         };
       }),
     caughtBy: /the second multi saw|records of outstanding changes|digest mismatch/,
+  },
+);
+
+/** A client of the server on the stage, which follows; the played leader takes its session in. */
+function clientOfFollower(stage: MemberStage, leader: Played, zxid: number): StageClient {
+  leader.heardData.length = 0;
+  const client = new StageClient(stage);
+  const request = leader.heardData.find((data) => data !== null && data.length >= 20) as Uint8Array;
+  const view = new DataView(request.buffer, request.byteOffset);
+  leader.say(PACKET.proposal, zxid, sessionTxn(zxid, view.getInt32(0), view.getInt32(4), view.getInt32(16)));
+  leader.say(PACKET.commit, zxid);
+  stage.pass(10);
+  assert.equal(client.isConnected, true);
+  leader.take();
+  return client;
+}
+
+scenario(
+  30,
+  'ZOOKEEPER-2623, every role: a client sends a check outside a multi to the leader and to a follower; it is refused there, and nobody else hears of it',
+  () => {
+    const leading = new MemberStage().start();
+    const follower = leadWith(leading, THREE);
+    const ofLeader = new StageClient(leading);
+    acknowledgeAll(follower);
+    leading.pass(5);
+    follower.take();
+    const first = ofLeader.ask(OP.check, { path: '/', version: -1 });
+    assert.equal(ofLeader.answers.get(first), ERROR.unimplemented, 'the leader’s answer');
+    assert.deepEqual(follower.take(), [], 'a follower hears of it');
+    const following = new MemberStage().start();
+    const leader = followWith(following, THREE);
+    const ofFollower = clientOfFollower(following, leader, z(4));
+    const second = ofFollower.ask(OP.check, { path: '/', version: -1 });
+    assert.deepEqual(linesOf(leader.take(), 'REQUEST'), [], 'the leader hears of it');
+    assert.equal(ofFollower.answers.get(second), ERROR.unimplemented, 'the follower’s answer');
+  },
+  {
+    bug: 'a check is a write like any other (here: a delete, which has the same body): it is forwarded, and ordered',
+    plant: () =>
+      patch(Server.prototype, 'onClientChunk', (original) => {
+        return function (this: Server, connection: unknown, bytes: Uint8Array, start: number, end: number) {
+          const opAt = start + 8;
+          const view = new DataView(bytes.buffer, bytes.byteOffset);
+          if (end > opAt + 4 && view.getInt32(opAt) === OP.check) view.setInt32(opAt, OP.delete);
+          original.call(this, connection, bytes, start, end);
+        };
+      }),
+    caughtBy: /hears of it/,
   },
 );
