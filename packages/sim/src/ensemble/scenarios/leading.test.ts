@@ -399,8 +399,8 @@ scenario(
     leading.pass(5);
     follower.take();
     const first = ofLeader.ask(OP.check, { path: '/', version: -1 });
-    assert.equal(ofLeader.answers.get(first), ERROR.unimplemented, 'the leader’s answer');
     assert.deepEqual(follower.take(), [], 'a follower hears of it');
+    assert.equal(ofLeader.answers.get(first), ERROR.unimplemented, 'the leader’s answer');
     const following = new MemberStage().start();
     const leader = followWith(following, THREE);
     const ofFollower = clientOfFollower(following, leader, z(4));
