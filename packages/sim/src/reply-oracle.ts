@@ -26,6 +26,8 @@ export abstract class ReplyOracle {
   txnCount = 0;
   /** Told of every session that the server closes by itself. */
   onSessionExpired: (high: number, low: number) => void = () => {};
+  /** Sessions that the log does not know are a server's own. */
+  protected readonly hasLocalSessions: boolean = false;
   /** Sessions move between servers, and writes may be refused for it. */
   protected readonly isOfEnsemble: boolean = false;
   protected readonly trace: Trace;
@@ -93,7 +95,7 @@ export abstract class ReplyOracle {
       const refused = this.#takeSent(sessionHigh, sessionLow, cxid);
       if (refused !== undefined) return this.model.refuse(logged, refused, record.code);
     }
-    if (!this.model.isSessionAlive(sessionHigh, sessionLow)) {
+    if (!this.model.isSessionAlive(sessionHigh, sessionLow) && !this.isLocal(sessionHigh, sessionLow)) {
       fail(
         'sessions',
         `txn ${hex(zxid)} (type ${type}, code ${record.code}) belongs to session ${sessionKey(sessionHigh, sessionLow)}, which is closed`,
@@ -159,6 +161,11 @@ export abstract class ReplyOracle {
     return request;
   }
 
+  /** Is this a session that only one server knows? */
+  protected isLocal(high: number, low: number): boolean {
+    return this.hasLocalSessions && !this.model.sessions.has(sessionKey(high, low));
+  }
+
   /** Sessions that never were: what was sent under them is forgotten. */
   protected forgetLostSessions(): void {
     for (const key of this.#sent.keys()) if (!this.model.sessions.has(key)) this.#sent.delete(key);
@@ -191,6 +198,8 @@ export abstract class ReplyOracle {
       this.#takeSent(high, low, request.xid);
       return zxid;
     }
+    // A local session ends where it is, and nobody else hears of it.
+    if (request.op === OP.closeSession && this.isLocal(high, low)) return zxid;
     if (isWrite(request.op)) this.#compareWrite(view, high, low, request, zxid, bytes, start, end);
     else if (isRead(request.op)) this.#compareRead(view, high, low, request, zxid, bytes, start, end);
     else this.#compareWatchOp(view, request, zxid, code);
@@ -273,7 +282,7 @@ export abstract class ReplyOracle {
     const must = Math.min(Math.max(wantedMs, minSessionTimeoutMs), maxSessionTimeoutMs);
     if (grantedMs !== must) fail('sessions', `a timeout of ${wantedMs} ms became ${grantedMs}, must be ${must}`);
     const session = this.model.sessions.get(sessionKey(high, low));
-    if (session === undefined)
+    if (session === undefined && !this.hasLocalSessions)
       fail('sessions', `a client got session ${sessionKey(high, low)}, which was never logged`);
   }
 }

@@ -31,6 +31,7 @@ export class EnsembleOracle
 {
   loadedSnapshotZxid = 0;
   protected override readonly isOfEnsemble = true;
+  protected override readonly hasLocalSessions: boolean;
   /** The highest zxid that any byte for a client has spoken of. */
   toldZxid = 0;
   /** All is well since then: no session that is heard may expire. Infinity while faults happen. */
@@ -49,6 +50,7 @@ export class EnsembleOracle
 
   constructor(core: CoreConfig, trace: Trace, history: History) {
     super(core, trace);
+    this.hasLocalSessions = core.ensemble?.localSessionsEnabled === true;
     this.#history = history;
     this.incarnation = 1;
   }
@@ -121,7 +123,8 @@ export class EnsembleOracle
   /** A write comes behind everything that anybody knew when it was sent. */
   protected floorOf(request: Request): number {
     if (request.op === OP.sync) this.#syncFloors.set(request, { toldZxid: this.toldZxid, epoch: this.#history.epoch });
-    return isWrite(request.op) ? this.toldZxid + 1 : 0;
+    const mayBeLocal = this.hasLocalSessions && request.op === OP.closeSession;
+    return isWrite(request.op) && !mayBeLocal ? this.toldZxid + 1 : 0;
   }
 
   /** A sync that was answered within the newest epoch brings what anybody knew when it was sent. */
@@ -149,7 +152,7 @@ export class EnsembleOracle
   // ---- sessions ----
 
   onSessionTold(high: number, low: number): void {
-    if ((high === 0 && low === 0) || this.model.sessions.has(sessionKey(high, low))) return;
+    if ((high === 0 && low === 0) || this.hasLocalSessions || this.model.sessions.has(sessionKey(high, low))) return;
     fail('sessions', `session ${sessionKey(high, low)} was promised and is not agreed on`);
   }
 

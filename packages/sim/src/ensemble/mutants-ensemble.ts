@@ -35,6 +35,9 @@ const Election = await classOf('zab/election', 'Election');
 
 type Done = (problem: string | null) => void;
 
+/** Where a sync takes a few milliseconds, few crashes fall into it. */
+const SLOW_SYNCS = { slowSyncChance: 0.3, slowSyncMaxUs: 400_000 };
+
 export const ENSEMBLE_MUTANTS: readonly EnsembleMutant[] = [
   {
     name: 'ack-before-sync',
@@ -177,6 +180,7 @@ export const ENSEMBLE_MUTANTS: readonly EnsembleMutant[] = [
   {
     name: 'history-not-durable',
     bug: 'a learner acknowledges NEWLEADER before the history that it was sent is on its disk',
+    disk: SLOW_SYNCS,
     plant: () =>
       patch(
         LearnerRole.prototype,
@@ -190,6 +194,7 @@ export const ENSEMBLE_MUTANTS: readonly EnsembleMutant[] = [
   {
     name: 'snapshot-not-durable',
     bug: 'a learner acknowledges NEWLEADER before the snapshot that it was sent is on its disk',
+    disk: SLOW_SYNCS,
     plant: () =>
       patch(
         LearnerRole.prototype,

@@ -121,6 +121,7 @@ function drawLimits(prng: Prng): Limits {
 
 function drawRules(prng: Prng, limits: Limits, configuration: EnsembleConfiguration): EnsembleRules {
   const { initLimit, syncLimit } = limits;
+  const hasLocalSessions = prng.chance(0.15);
   return {
     serverId: 0,
     configuration,
@@ -130,8 +131,8 @@ function drawRules(prng: Prng, limits: Limits, configuration: EnsembleConfigurat
     leaderConnectDelayMs: 100,
     leaderServes: !prng.chance(0.2),
     readOnlyEnabled: prng.chance(0.1),
-    localSessionsEnabled: false,
-    localSessionsUpgradingEnabled: false,
+    localSessionsEnabled: hasLocalSessions,
+    localSessionsUpgradingEnabled: hasLocalSessions,
     notifyMinMs: prng.pick([50, 200]),
     notifyMaxMs: prng.pick([500, 2_000]),
     committedLogCount: prng.pick([3, 10, 50, 500]),
