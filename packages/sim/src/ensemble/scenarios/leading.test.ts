@@ -4,7 +4,7 @@ import type { ByteWriter } from '@zoots/base';
 import { Ephemerals, F, type Peer, Server } from '@zoots/core';
 import { ERROR, formatZxid, makeZxid, OP, PACKET, TXN_DIGEST_BYTES } from '@zoots/protocol';
 import { patch } from '../../mutant.js';
-import { Leader, LeaderRole, Overlay, Submission } from './core-parts.js';
+import { Leader, LeaderRole, LearnerHandle, Overlay, Submission } from './core-parts.js';
 import { swallowWriteErrors } from './disk-bugs.js';
 import { MemberStage } from './member-stage.js';
 import { acknowledgeAll, askCreate, CLIENT, followWith, forward, joinAs, leadWith, openSession } from './passages.js';
@@ -43,13 +43,11 @@ scenario(
     assert.deepEqual(stage.zxids, THREE);
   },
   {
-    bug: 'whoever comes with more is followed',
+    bug: 'whoever has more than the leader gets a DIFF',
     plant: () =>
-      patch(LeaderRole.prototype, 'synchronise', (original) => {
-        type Handle = { lastZxid: number; readonly stream: Played['stream'] };
-        return function (this: { leader: { end: (reason: string) => void } }, handle: Handle) {
-          if (handle.lastZxid > z(3)) this.leader.end('it has more');
-          else original.call(this, handle);
+      patch(LearnerHandle.prototype, 'send', (original) => {
+        return function (this: unknown, type: number, ...rest: unknown[]) {
+          original.call(this, type === PACKET.trunc ? PACKET.diff : type, ...rest);
         };
       }),
     caughtBy: /its tail is cut/,

@@ -159,6 +159,45 @@ scenario(
 );
 
 scenario(
+  7,
+  'ZOOKEEPER-4685, the learner’s side: proposals of the sync are on its disk at once; the first ACK is that of NEWLEADER, theirs come with UPTODATE',
+  () => {
+    const stage = new MemberStage().start();
+    const leader = stage.electOther(1);
+    propose(leader, 1);
+    leader.say(PACKET.diff, 0);
+    for (const zxid of [z(1), z(2)]) leader.say(PACKET.proposal, zxid, txn(zxid));
+    stage.pass(20);
+    assert.deepEqual(leader.take(), [], 'it acknowledges a proposal before NEWLEADER');
+    leader.say(PACKET.newLeader, EPOCH_1, new Uint8Array(0));
+    stage.pass(20);
+    assert.deepEqual(leader.take(), [`ACK ${formatZxid(EPOCH_1)}`]);
+    leader.say(PACKET.upToDate, -1);
+    stage.pass(20);
+    const acks = leader.take();
+    for (const zxid of [z(1), z(2)]) {
+      assert.equal(
+        acks.filter((line) => line === `ACK ${formatZxid(zxid)}`).length,
+        1,
+        'each proposal is acknowledged once',
+      );
+    }
+  },
+  {
+    bug: 'its log thread acknowledges whatever it has written',
+    plant: () =>
+      patch(LearnerRole.prototype, 'append', (original) => {
+        type Role = { readonly stream: { send: (type: number, zxid: number) => void } };
+        return function (this: Role, zxid: number, ...bytes: unknown[]) {
+          original.call(this, zxid, ...bytes);
+          this.stream.send(PACKET.ack, zxid);
+        };
+      }),
+    caughtBy: /before NEWLEADER/,
+  },
+);
+
+scenario(
   9,
   'ZOOKEEPER-4925: what came by a sync is in the memory of a later leader, too; a third server gets it without a hole',
   () => {
