@@ -1,13 +1,14 @@
 /** Group 22: sessions and their ephemerals over synchronisations, snapshots and changes of the leader. */
 import assert from 'node:assert/strict';
 import { encodeUtf8 } from '@zoots/base';
-import { Ephemerals, SessionTable } from '@zoots/core';
-import { formatZxid, makeZxid, PACKET } from '@zoots/protocol';
+import { type Connection, Ephemerals, Server, SessionTable } from '@zoots/core';
+import { formatZxid, makeZxid, OP, PACKET } from '@zoots/protocol';
 import { patch } from '../../mutant.js';
 import { MemberStage } from './member-stage.js';
 import { establish, joinAs, propose } from './passages.js';
 import type { Played } from './played.js';
 import { scenario } from './scenario.js';
+import { StageClient } from './stage-client.js';
 import { closeSessionTxn, createTxn, sessionTxn, txn } from './txns.js';
 
 const z = (counter: number): number => makeZxid(1, counter);
@@ -170,5 +171,75 @@ scenario(
       return () => Object.defineProperty(SessionTable.prototype, 'nextExpiryMs', known);
     },
     caughtBy: /was closed after -1 ms/,
+  },
+);
+
+/** What the played leader is asked for, in order; it does so. */
+function serveRequests(leader: Played, from: number): { readonly ops: number[]; readonly lastZxid: number } {
+  const ops: number[] = [];
+  let zxid = from;
+  for (const data of leader.heardData.splice(0)) {
+    if (data === null || data.length < 16) continue;
+    const view = new DataView(data.buffer, data.byteOffset);
+    const [high, low, cxid, op] = [0, 4, 8, 12].map((at) => view.getInt32(at)) as [number, number, number, number];
+    ops.push(op);
+    zxid++;
+    const done =
+      op === OP.createSession
+        ? sessionTxn(zxid, high, low, view.getInt32(16))
+        : op === OP.closeSession
+          ? closeSessionTxn(zxid, high, low, [])
+          : createTxn(zxid, '/mine', high, low);
+    new DataView(done.buffer).setInt32(8, cxid);
+    leader.say(PACKET.proposal, zxid, done);
+    leader.say(PACKET.commit, zxid);
+  }
+  leader.stage.pass(10);
+  return { ops, lastZxid: zxid };
+}
+
+scenario(
+  22,
+  'ZOOKEEPER-3471: a client with a local session makes an ephemeral, and closes while the session becomes a global one; neither is left',
+  () => {
+    for (const isAtOnce of [true, false]) {
+      const rules = { localSessionsEnabled: true, localSessionsUpgradingEnabled: true };
+      const stage = new MemberStage({ rules }).start();
+      const leader = stage.electOther(1);
+      propose(leader, 1);
+      leader.say(PACKET.diff, 0);
+      establish(leader, 1);
+      leader.heardData.length = 0;
+      const client = new StageClient(stage);
+      assert.equal(client.isConnected, true, 'a local session needs no leader');
+      assert.deepEqual(serveRequests(leader, z(0)).ops, [], 'the leader hears of a local session');
+      client.ask(OP.create, { path: '/mine', data: 'x', flags: 1 });
+      // The session is on its way to being a global one, or is one already.
+      let served = { ops: [] as number[], lastZxid: z(0) };
+      if (!isAtOnce) served = serveRequests(leader, z(0));
+      client.ask(OP.closeSession);
+      stage.pass(10);
+      const all = [...served.ops, ...serveRequests(leader, served.lastZxid).ops];
+      stage.pass(10);
+      all.push(...serveRequests(leader, z(3)).ops);
+      assert.equal(
+        has(stage, '/mine'),
+        false,
+        `the ephemeral is left, ${isAtOnce ? 'closed at once' : 'closed later'}`,
+      );
+      assert.equal(stage.server.sessions.count, 0, 'the session is left');
+      assert.equal(all.at(-1), OP.closeSession, 'the leader does not hear of the end');
+    }
+  },
+  {
+    bug: 'the end of a session that was local is this server’s own affair',
+    plant: () =>
+      patch(Server.prototype, 'prepareWrite', (original) => {
+        return function (this: Server, connection: Connection, op: number, ...rest: unknown[]) {
+          if (op === OP.closeSession) this.close(connection);
+          else original.call(this, connection, op, ...rest);
+        };
+      }),
+    caughtBy: /is left|does not hear/,
   },
 );
