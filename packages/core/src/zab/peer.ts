@@ -1,7 +1,7 @@
 /**
  * A member of an ensemble: which role it has, and how it comes from one to the next.
  *
- *   looking ─► leading                 ─► withdrawing ─► looking
+ *   looking ─► leading                 ─► withdrawing ─► looking   (after a pause, if the role came to nothing)
  *           └► following, observing   ─┘
  *
  * A role is an object that lives as long as the role. When it ends, for whatever reason, the server withdraws: clients are
@@ -97,6 +97,10 @@ export class Peer implements PeerInputs, RoleHost {
   /** Steps on the disk that go on. */
   #stepCount = 0;
   #isWithdrawing = false;
+  /** The role has come to serve. */
+  #hasServed = false;
+  /** After a role that came to nothing, the next vote is given then. */
+  #lookAtMs = Number.POSITIVE_INFINITY;
   #isStopped = false;
   /** When looking began; for the time that elections take. */
   #lookingSinceMs = 0;
@@ -220,6 +224,7 @@ export class Peer implements PeerInputs, RoleHost {
 
   #onElected({ leader, zxid, peerEpoch, round }: Vote): void {
     this.#readOnlyAtMs = Number.POSITIVE_INFINITY;
+    this.#hasServed = false;
     if (this.role === 'read-only') {
       this.#parts.host.withdraw();
       this.#parts.host.onWithdrawn();
@@ -288,10 +293,17 @@ export class Peer implements PeerInputs, RoleHost {
     database.whenDurable(() => {
       this.#stepCount--;
       host.commitUpTo(Number.POSITIVE_INFINITY);
-      this.#isWithdrawing = false;
       host.onWithdrawn();
-      this.#look(reason);
+      if (this.#hasServed) this.#lookAgain(reason);
+      // A leader that turns this server away would do it again at once.
+      else this.#lookAtMs = this.#nowMs + this.#parts.rules.notifyMinMs;
     });
+  }
+
+  #lookAgain(reason: string): void {
+    this.#lookAtMs = Number.POSITIVE_INFINITY;
+    this.#isWithdrawing = false;
+    this.#look(reason);
   }
 
   writeEpoch(role: object, kind: 'accepted' | 'current', epoch: number, done: StepDone): void {
@@ -325,6 +337,7 @@ export class Peer implements PeerInputs, RoleHost {
 
   onLeading(role: LeaderRole, epoch: number): void {
     if (role !== this.#leading) return;
+    this.#hasServed = true;
     this.#election.onEpoch(epoch);
     this.#why = `${this.#why}; epoch ${epoch} is established`;
     this.#log(logLevels.info, 'serving as leader', { epoch });
@@ -335,6 +348,7 @@ export class Peer implements PeerInputs, RoleHost {
 
   onFollowing(role: LearnerRole, epoch: number): void {
     if (role !== this.#learning) return;
+    this.#hasServed = true;
     const { rules, tree, host } = this.#parts;
     this.#election.onEpoch(epoch);
     tree.setConfig(formatEnsemble(rules.configuration), rules.configuration.version, host.wallMs);
@@ -456,6 +470,7 @@ export class Peer implements PeerInputs, RoleHost {
 
   #onTime(): void {
     const nowMs = this.#nowMs;
+    if (this.#lookAtMs <= nowMs) this.#lookAgain(this.#why);
     if (this.#isWithdrawing) return;
     if (this.#election.deadlineMs <= nowMs) this.#election.onTime(nowMs);
     if (this.#readOnlyAtMs <= nowMs) this.#serveReadOnly();
@@ -470,7 +485,8 @@ export class Peer implements PeerInputs, RoleHost {
   }
 
   get deadlineMs(): number {
-    if (this.#isWithdrawing || this.#isStopped) return Number.POSITIVE_INFINITY;
+    if (this.#isStopped) return Number.POSITIVE_INFINITY;
+    if (this.#isWithdrawing) return this.#lookAtMs;
     const roleMs = Math.min(
       this.#leading?.leader.deadlineMs ?? Number.POSITIVE_INFINITY,
       this.#learning?.deadlineMs ?? Number.POSITIVE_INFINITY,
