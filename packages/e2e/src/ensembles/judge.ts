@@ -118,7 +118,7 @@ const expectedErrors: readonly RegExp[] = [
   // Torn by kill -9.
   /ERROR Util Last transaction was partial/,
   /LearnerHandler (Unexpected exception|Exception while sending packets)/,
-  /QuorumCnxManager Failed to send last message/,
+  /QuorumCnxManager (Failed to send last message|Exception while submitting quorum connection request)/,
   /Learner (Unexpected exception, retries exceeded|Failed connect)/,
   // A deposed leader's tail lies in an epoch of its own: there is nothing to cut it to.
   /LearnerHandler Unhandled scenario for peer sid: \d+,? fall back to use snapshot/,

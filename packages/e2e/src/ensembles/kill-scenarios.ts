@@ -73,4 +73,10 @@ export const killScenarios: readonly Scenario[] = [
   { name: 'all are killed at once and come back', run: killAll },
   { name: 'the leader is frozen until the others have another one', run: freezeLeader },
   { name: 'rolling restart, the leader last', run: rollingRestart },
+  {
+    // Leaders then send configurations with a version, and Apache's servers write them down.
+    name: 'with reconfigEnabled, the leader is killed and comes back',
+    config: { reconfigEnabled: 'true' },
+    run: killLeader,
+  },
 ];
