@@ -50,7 +50,7 @@ async function runRow(row: FaultRow, { kind, workDir, seed, isShort }: Settings)
     await sleep(500);
     let broken: string | null = null;
     try {
-      await row.run({ cluster, prng, workDir, rounds: isShort ? 4 : 16, notes });
+      await row.run({ cluster, prng, workDir, rounds: isShort ? 3 : 16, notes });
       await cluster.heal();
       await goesOn(load);
     } catch (error) {

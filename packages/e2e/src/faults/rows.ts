@@ -175,20 +175,21 @@ function faultOf(stage: FaultStage, member: ClusterMember, fault: string): Recor
   return { ...powerCutEnvironment(library, member.dataDir, journal), POWER_CUT_FAULT: fault };
 }
 
-/** Member 3 leads after a start of all, as it has the highest id. */
-async function restartAll(
-  cluster: Cluster,
-  environments: ReadonlyMap<ClusterMember, Record<string, string>>,
-): Promise<void> {
-  await Promise.all(cluster.members.map((member) => member.kill()));
-  for (const member of cluster.members) member.start(environments.get(member));
+/** One member begins anew with this fault of its disk, all others without. It is killed last, so if it leads it leads again. */
+async function restartAll(stage: FaultStage, who: ClusterMember, fault: string | null): Promise<void> {
+  const { cluster } = stage;
+  await Promise.all(cluster.others(who).map((member) => member.kill()));
+  await who.kill();
+  who.start(fault === null ? {} : faultOf(stage, who, fault));
+  for (const member of cluster.others(who)) member.start();
 }
 
 async function fullDisks(stage: FaultStage): Promise<void> {
   const { cluster, prng, notes } = stage;
-  for (const who of [prng.pick(cluster.others(await cluster.leader())), cluster.members[2] as ClusterMember]) {
-    const full = faultOf(stage, who, `write:${150_000 + prng.below(100_000)}:28`);
-    await restartAll(cluster, new Map([[who, full]]));
+  for (const leads of [false, true]) {
+    const leader = await cluster.leader();
+    const who = leads ? leader : prng.pick(cluster.others(leader));
+    await restartAll(stage, who, `write:${100_000 + prng.below(60_000)}:28`);
     const role = await firstMode(who);
     const exit = await Promise.race([who.server?.exited, sleep(20_000)]);
     if (exit === undefined) throw new Error(`server ${who.id} goes on with a full disk`);
@@ -209,13 +210,15 @@ async function firstMode(member: ClusterMember): Promise<string> {
 
 async function slowSyncs(stage: FaultStage): Promise<void> {
   const { cluster, prng, notes } = stage;
-  for (const who of [prng.pick(cluster.members.slice(0, 2)), cluster.members[2] as ClusterMember]) {
-    await restartAll(cluster, new Map([[who, faultOf(stage, who, 'slow:1:150')]]));
+  for (const leads of [false, true]) {
+    const leader = await cluster.leader();
+    const who = leads ? leader : prng.pick(cluster.others(leader));
+    await restartAll(stage, who, 'slow:1:150');
     await cluster.whole();
     notes.push(`slow ${await who.mode()}`);
-    await sleep(2_500);
+    await sleep(1_500);
   }
-  await restartAll(cluster, new Map());
+  await restartAll(stage, await cluster.leader(), null);
   await cluster.whole();
 }
 
