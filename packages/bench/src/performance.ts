@@ -5,7 +5,6 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { measureChores } from './chore-rounds.js';
 import { type Conditions, type Figures, type RowFigures, renderPage } from './performance-page.js';
 import { type RowReport, ratio } from './report.js';
@@ -13,8 +12,32 @@ import { measureRows } from './rounds.js';
 import type { Settings } from './settings.js';
 import { measureSweep, SWEEPS } from './sweeps.js';
 
-const DOCS = fileURLToPath(new URL('../../../docs/', import.meta.url));
-const FIGURES = path.join(DOCS, 'performance', 'figures.json');
+/** Where the page and what belongs to it are. */
+class Documents {
+  readonly #directory: string;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  readFigures(): Figures {
+    const file = this.#path('figures.json');
+    if (!fs.existsSync(file)) return { sweeps: {} };
+    return JSON.parse(fs.readFileSync(file, 'utf8')) as Figures;
+  }
+
+  write(figures: Figures): void {
+    fs.mkdirSync(this.#path(''), { recursive: true });
+    fs.writeFileSync(this.#path('figures.json'), `${JSON.stringify(figures, null, 1)}\n`);
+    const { page, pictures } = renderPage(figures);
+    for (const [name, svg] of pictures) fs.writeFileSync(this.#path(name), svg);
+    fs.writeFileSync(path.join(this.#directory, 'performance.md'), page);
+  }
+
+  #path(name: string): string {
+    return path.join(this.#directory, 'performance', name);
+  }
+}
 
 /** Returns the exit code. Throws Error on a section that does not exist, or when a server fails. */
 export async function writePerformance(settings: Settings): Promise<number> {
@@ -23,24 +46,18 @@ export async function writePerformance(settings: Settings): Promise<number> {
     if (!names.some((name) => name.startsWith(word)))
       throw new Error(`no section ${word}; there are ${names.join(', ')}`);
   }
-  const figures = readFigures();
-  const wanted = names.filter(
-    (name) => settings.words.length === 0 || settings.words.some((word) => name.startsWith(word)),
-  );
-  for (const name of settings.render ? [] : wanted) {
-    settings.note(`== ${name}`);
-    await measureSection(name, figures, settings);
-    fs.mkdirSync(path.dirname(FIGURES), { recursive: true });
-    fs.writeFileSync(FIGURES, `${JSON.stringify(figures, null, 1)}\n`);
-    writePage(figures);
+  const isWanted = (name: string): boolean => settings.words.some((word) => name.startsWith(word));
+  const documents = new Documents(settings.documents);
+  const figures = documents.readFigures();
+  if (settings.render) documents.write(figures);
+  else {
+    for (const name of names.filter((each) => settings.words.length === 0 || isWanted(each))) {
+      settings.note(`== ${name}`);
+      await measureSection(name, figures, settings);
+      documents.write(figures);
+    }
   }
-  writePage(figures);
   return 0;
-}
-
-function readFigures(): Figures {
-  if (!fs.existsSync(FIGURES)) return { sweeps: {} };
-  return JSON.parse(fs.readFileSync(FIGURES, 'utf8')) as Figures;
 }
 
 async function measureSection(name: string, figures: Figures, settings: Settings): Promise<void> {
@@ -78,11 +95,4 @@ function rowFigures(report: RowReport): RowFigures {
       [...report.results].map(([name, { perSecond, p999Ms, cpuMicros }]) => [name, { perSecond, p999Ms, cpuMicros }]),
     ),
   };
-}
-
-function writePage(figures: Figures): void {
-  const { page, pictures } = renderPage(figures);
-  fs.mkdirSync(path.join(DOCS, 'performance'), { recursive: true });
-  for (const [name, svg] of pictures) fs.writeFileSync(path.join(DOCS, 'performance', name), svg);
-  fs.writeFileSync(path.join(DOCS, 'performance.md'), page);
 }

@@ -2,9 +2,13 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { HEAP_DEFAULT } from './contestants.js';
 import { pickRows, type Row } from './rows.js';
+
+/** That of the checkout. */
+const DOCUMENTS = fileURLToPath(new URL('../../../docs', import.meta.url));
 
 export const USAGE = `npm run bench -- [options]
   --rows a,b      rows by name or its start, or "all"         default: those with a goal, alone and in ensembles
@@ -24,6 +28,7 @@ npm run bench -- --chores [a,b] [options]: starts, memory, a million znodes, 10,
   --big           also what takes ten million znodes, or every connection that the machine has
 npm run bench -- --report [a,b] [options]: docs/performance.md with its plots; "goals", "chores" or plots by name or its start
   --quick, --big  a coarse grid; the largest points too
+  --documents d   where performance.md goes, and performance/ beside it; default docs
   --render        writes the document from the figures of earlier runs, measures nothing
 npm run bench -- --guard [options]: exit code 1 when a request costs more, in bare servers, than it used to
 npm run bench -- --clients [options]: client libraries instead of servers; with --help, its own options`;
@@ -44,6 +49,7 @@ export interface Settings {
   readonly quick: boolean;
   readonly big: boolean;
   readonly render: boolean;
+  readonly documents: string;
   /** Names after `--chores` or `--report`; empty for all. */
   readonly words: readonly string[];
   readonly note: (line: string) => void;
@@ -64,6 +70,7 @@ export function readSettings(): { command: Command; settings: Settings } | null 
       quick: { type: 'boolean', default: false },
       big: { type: 'boolean', default: false },
       render: { type: 'boolean', default: false },
+      documents: { type: 'string', default: DOCUMENTS },
       seconds: { type: 'string' },
       'warm-up': { type: 'string' },
       rounds: { type: 'string' },
@@ -78,9 +85,9 @@ export function readSettings(): { command: Command; settings: Settings } | null 
     },
   });
   if (values.help) return null;
-  const { quick, big, json, check, render } = values;
+  const { quick, big, json, check, render, documents } = values;
   const settings: Settings = {
-    ...{ quick, big, json, check, render },
+    ...{ quick, big, json, check, render, documents },
     rows: pickRows(values.rows ?? (values.ensemble ? 'ensemble' : null)),
     seconds: Number(values.seconds ?? (quick ? 1 : 4)),
     warmUpSeconds: Number(values['warm-up'] ?? (quick ? 0.5 : 2)),
