@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Ensemble } from '../peers/ensemble.js';
 import { PeerMissingError } from '../peers/peer.js';
 import { WireSession } from '../wire/session.js';
-import { judge } from './judge.js';
+import { judge, untilSameZxid } from './judge.js';
 import type { Act, EnsembleAct } from './plan.js';
 import { type Arrangement, type Scenario, Stage } from './row.js';
 import { ensembleOptions } from './settings.js';
@@ -105,7 +105,23 @@ async function seat(ensemble: Ensemble, { leader }: Arrangement, scenario: Scena
   });
   const isLeading = (await ensemble.member(leader).mode()) === 'leader';
   if (isLeading && isSo) return ensemble.heal();
+  for (let triesLeft = 3; ; triesLeft--) {
+    await stopAtOnePoint(ensemble);
+    for (const member of ensemble.members) Object.assign(member, { properties, config });
+    try {
+      return await ensemble.startLedBy(leader);
+    } catch (error) {
+      if (triesLeft === 0) throw error;
+    }
+  }
+}
+
+/** With the same history everywhere the next leader can be chosen by its id. */
+async function stopAtOnePoint(ensemble: Ensemble): Promise<void> {
+  await ensemble.heal();
+  // A server shows the zxid of the epoch once something happens in it.
+  const session = await WireSession.connect((await ensemble.leader()).port);
+  await session.close();
+  await untilSameZxid(ensemble);
   await ensemble.stop();
-  for (const member of ensemble.members) Object.assign(member, { properties, config });
-  await ensemble.startLedBy(leader);
 }
