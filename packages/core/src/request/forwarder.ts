@@ -1,6 +1,6 @@
 /**
  * Forwarder: on a learner, a write goes to the leader and comes back as a txn like any other server's. Who waits for it is found by
- * session and cxid, not by being next in line: a leader that leaves one out stalls one request and not all.
+ * session and cxid, and must be the session's oldest; not the oldest of all, so that a leader that leaves one out stalls one session.
  *
  *   REQUEST: long sessionId, int cxid, int op, the request's body; and the client's identities
  *
@@ -115,19 +115,22 @@ export class Forwarder implements InFlightSource {
     const { sessionHigh, sessionLow, cxid, type } = this.#applier.header;
     const session = this.#sessions.get(sessionHigh, sessionLow);
     if (session === undefined || session.forwarded.length === 0) return null;
-    const at = session.forwarded.findIndex((entry) => entry.xid === cxid && isAnswerTo(entry.op, type));
+    const at = placeOf(session.forwarded, cxid, type);
     if (at < 0) return null;
+    for (let i = 0; i < at; i++) this.#letGo(session.forwarded[i] as InFlight);
     this.pendingCount--;
-    return session.forwarded.splice(at, 1)[0] as InFlight;
+    return session.forwarded.splice(0, at + 1)[at] as InFlight;
+  }
+
+  #letGo({ connection, frameBytes }: InFlight): void {
+    this.#flow.leave(frameBytes);
+    if (connection !== null) connection.pendingWrites--;
+    this.pendingCount--;
   }
 
   /** The session is over before its requests came back: what comes of them finds nobody. */
   forget(session: Session): void {
-    for (const { connection, frameBytes } of session.forwarded) {
-      this.#flow.leave(frameBytes);
-      if (connection !== null) connection.pendingWrites--;
-      this.pendingCount--;
-    }
+    for (const entry of session.forwarded) this.#letGo(entry);
     session.forwarded = [];
   }
 
@@ -139,6 +142,20 @@ export class Forwarder implements InFlightSource {
     this.stream = null;
     this.pendingCount = 0;
   }
+}
+
+/**
+ * Answers come in the order of the requests, so that only the oldest is waited for; what a closed connection asked may be left out. Looking
+ * any further would be wrong: clients begin to count anew with each connection (kazoo does), and what the session asked elsewhere before it
+ * came here may have the number of a request that is on its way.
+ */
+function placeOf(forwarded: readonly InFlight[], cxid: number, type: number): number {
+  for (let at = 0; at < forwarded.length; at++) {
+    const { xid, op, connection } = forwarded[at] as InFlight;
+    if (xid === cxid && isAnswerTo(op, type)) return at;
+    if (connection?.state !== 'closed') return -1;
+  }
+  return -1;
 }
 
 /** The server's own requests for a session have cxid 0, as clients' first ones may. */

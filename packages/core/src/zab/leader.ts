@@ -429,7 +429,10 @@ export class Leader {
     view.setInt32(0, high);
     view.setInt32(4, low);
     view.setInt8(8, isValid ? 1 : 0);
-    handle.send(PACKET.revalidate, -1, answer);
+    // Behind the commits of what the session asked elsewhere: the learner must not take them for answers to what it is asked from now on.
+    const done = (): void => handle.send(PACKET.revalidate, -1, answer);
+    this.#syncs.push({ handle, done, afterZxid: this.#proposedZxid });
+    this.#answerSyncs();
   }
 
   // ---- time ----
