@@ -1,6 +1,7 @@
 /** Sessions over several servers: who may speak for one, who keeps it alive, and how it ends. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ByteReader } from '@zoots/base';
 import { CREATE_MODE, ERROR, OP } from '@zoots/protocol';
 import type { TestClient, TestSession } from './stage-client.js';
 import { createBody } from './stage-client.js';
@@ -87,9 +88,9 @@ test('a session that is closing is refused', () => {
   client.close();
   ensemble.settle();
   const late = ensemble.attempt(second!, { session });
-  assert.equal(late.session?.timeoutMs, 0);
   for (const member of ensemble.members) member.isDiskHeld = false;
   ensemble.settle();
+  assert.equal(late.session?.timeoutMs, 0);
   for (const member of ensemble.members) assert.ok(!isKnown(member, session));
   ensemble.check();
 });
@@ -280,3 +281,32 @@ test('a client that goes before its session is made leaves a session that expire
   for (const member of ensemble.members) assert.equal(member.live.sessions.count, 0);
   ensemble.check();
 });
+
+for (const from of ROLES) {
+  for (const to of ROLES) {
+    test(`requests of one number on two connections of a session, on a server ${from} and on one ${to}: each is answered for itself`, () => {
+      const ensemble = new TestEnsemble({ observers: [4] }).start();
+      const home = memberOf(ensemble, from);
+      const next = memberOf(ensemble, to);
+      const old = ensemble.client(home);
+      for (const member of ensemble.members) member.isDiskHeld = true;
+      const asked = [old.create('/one'), old.create('/two'), old.create('/three')];
+      ensemble.settle();
+      old.disconnect();
+      // It counts anew, as clients do with each connection (kazoo, say).
+      const moved = ensemble.attempt(next, { session: sessionOf(old) });
+      assert.deepEqual([moved.create('/four'), moved.delete('/none'), moved.create('/five')], asked);
+      ensemble.settle();
+      for (const member of ensemble.members) member.isDiskHeld = false;
+      ensemble.settle();
+      assert.deepEqual(
+        moved.replies.map(({ xid, code }) => [xid, code]),
+        asked.map((xid, i) => [xid, i === 1 ? ERROR.noNode : ERROR.ok]),
+      );
+      assert.equal(new ByteReader(moved.replies[0]!.body).string(), '/four');
+      assert.equal(new ByteReader(moved.replies[2]!.body).string(), '/five');
+      for (const member of ensemble.members) assert.ok(member.has('/three') && member.has('/five'));
+      ensemble.check();
+    });
+  }
+}
