@@ -9,7 +9,7 @@ import { WireSession } from '../wire/session.js';
 import { Load, type LoadOptions } from './load.js';
 
 export interface Arrangement {
-  /** `AZZ leader Z`: kinds by id, lower-case for observers, and the id of the leader. */
+  /** `3.8.0 AZZa`: A and Z for Apache's and ours by id, lower-case for observers. */
   readonly name: string;
   readonly members: readonly MemberSpec[];
   readonly leader: number;
@@ -21,7 +21,6 @@ export interface Scenario {
   readonly properties?: Readonly<Record<string, string>>;
   /** Further lines of zoo.cfg, likewise. */
   readonly config?: Readonly<Record<string, string>>;
-  readonly fits?: (arrangement: Arrangement) => boolean;
   /** Fails by throwing. */
   readonly run: (stage: Stage) => Promise<void>;
 }

@@ -2,7 +2,7 @@
  * Real servers that form an ensemble on this machine: Apache's of any version, ours, or some of each. Members can be killed, frozen,
  * wiped, turned into another kind on the same data, and brought back one by one; `heal` makes the ensemble whole again.
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fourLetterWord } from '../wire/four-letter-word.js';
 import { freePort, launchPeer, type Peer, type PeerKind, type PeerOptions, untilServing } from './peer.js';
@@ -22,8 +22,6 @@ export interface EnsembleOptions {
   readonly loggers?: Readonly<Record<string, string>>;
   /** Who is to lead after the start; see `Ensemble.startLedBy`. Default: whoever is elected. */
   readonly leader?: number;
-  /** Id of the first member; the others count on from it. Default 1. */
-  readonly firstId?: number;
 }
 
 export type Mode = 'leader' | 'follower' | 'observer' | 'read-only' | 'none';
@@ -58,14 +56,6 @@ export class Member {
 
   get isRunning(): boolean {
     return this.#peer?.alive() === true;
-  }
-
-  get isFrozen(): boolean {
-    return this.#isFrozen;
-  }
-
-  get pid(): number {
-    return this.#peer?.pid ?? -1;
   }
 
   get dataDir(): string {
@@ -138,16 +128,6 @@ export class Member {
     return this.#peer?.log() ?? '';
   }
 
-  /** What it has written since the ensemble was made, over all its starts. */
-  wholeLog(): string {
-    try {
-      return readFileSync(join(this.#options.workDir, 'server.log'), 'utf8');
-    } catch {
-      // It has never been started.
-      return '';
-    }
-  }
-
   /** For messages: `2 (zoots)`. */
   toString(): string {
     return `${this.id} (${this.kind}${this.isObserver ? ', observer' : ''})`;
@@ -175,18 +155,17 @@ export class Ensemble {
   /** As `start`, with nobody started. */
   static async prepare(specs: PeerKind | readonly MemberSpec[], options: EnsembleOptions): Promise<Ensemble> {
     const all = typeof specs === 'string' ? Array.from({ length: MEMBER_COUNT }, () => ({ kind: specs })) : specs;
-    const firstId = options.firstId ?? 1;
     const ports: number[] = [];
     const servers: Record<string, string> = {};
     for (const [at, { isObserver }] of (all as readonly MemberSpec[]).entries()) {
       ports.push(await freePort());
       const address = `127.0.0.1:${await freePort()}:${await freePort()}`;
-      servers[`server.${firstId + at}`] = isObserver ? `${address}:observer` : address;
+      servers[`server.${at + 1}`] = isObserver ? `${address}:observer` : address;
     }
     const members = (all as readonly MemberSpec[]).map((spec, at) => {
       const peerType: Record<string, string> = spec.isObserver ? { peerType: 'observer' } : {};
-      return new Member(firstId + at, spec, {
-        workDir: join(options.workDir, String(firstId + at)),
+      return new Member(at + 1, spec, {
+        workDir: join(options.workDir, String(at + 1)),
         port: ports[at] as number,
         config: { ...servers, ...peerType, ...options.config },
         properties: options.properties ?? {},
