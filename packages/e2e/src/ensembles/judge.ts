@@ -12,7 +12,7 @@ import type { Load } from './load.js';
 export const superCredentials = 'super:test';
 export const superDigest = 'super:D/InIHSb7yEEbrWz8b9l71RjZJU=';
 
-/** Its stat is made by each server for itself, as `reference` says of Apache's: outside transactions and digests. */
+/** Each server makes its stat for itself, outside of transactions and digests. */
 const ownPath = '/zookeeper/config';
 
 const settleTimeoutMs = 20_000;
