@@ -28,7 +28,7 @@ const COST_MAX: Readonly<Record<string, number>> = {
 
 const ROUNDS_MIN = 2;
 const ROUNDS_MAX = 8;
-const ROUND = { warmUpSeconds: 0.3, seconds: 0.7 } as const;
+const ROUND = { warmUpSeconds: 0.2, seconds: 0.5 } as const;
 
 export async function guard(settings: Settings): Promise<number> {
   const ours = await startOurs(path.join(settings.directory, 'ours'), settings.port);

@@ -140,7 +140,8 @@ const MEASURES = [
 
 function plotsOf(sweep: Sweep, lines: readonly SweepLine[]): [string, string][] {
   return MEASURES.map(({ name, yTitle, pick }) => {
-    const series = lines.map((line) => ({
+    const drawn = lines.filter(({ contestant }) => contestant !== 'limit' || sweep.drawsNoLimit !== true);
+    const series = drawn.map((line) => ({
       ...styleOf(sweep, line),
       points: line.points.map((point) => ({ x: point.x, y: point[pick] })),
     }));
@@ -188,10 +189,11 @@ function sweepTable(sweep: Sweep, lines: readonly SweepLine[]): string {
     ...players.map((name) => `${TITLES[name]} p99.9 ms`),
     'of Apache',
     'of limit',
+    `CPU µs: ${players.map((name) => TITLES[name]).join(', ')}`,
   ];
   const xs = [...new Set(lines.flatMap(({ points }) => points.map(({ x }) => x)))].sort((a, b) => a - b);
   const rows = xs.map((x) => {
-    const cell = (name: ContestantName, pick: 'perSecond' | 'p999Ms'): string => {
+    const cell = (name: ContestantName, pick: 'perSecond' | 'p999Ms' | 'cpuMicros'): string => {
       const point = pointOf(name, x);
       return point === undefined ? '–' : format(point[pick]);
     };
@@ -205,6 +207,7 @@ function sweepTable(sweep: Sweep, lines: readonly SweepLine[]): string {
       ...players.map((name) => cell(name, 'p999Ms')),
       of('apache'),
       of('limit'),
+      players.map((name) => cell(name, 'cpuMicros')).join(', '),
     ];
   });
   return table(head, rows, 0);
