@@ -121,6 +121,15 @@ const STORIES: readonly Story[] = [
     ],
   },
   {
+    // A tail that should have been cut.
+    invariant: 'I5 Agreement',
+    keeps: [...WRITTEN, proposes(3, z(1, 3)), LOOK_3, LOOK_2, applies(3, z(1, 3)), ...reign(3, 2, 2)],
+    breaks: [
+      ...[...WRITTEN, proposes(3, z(1, 3)), LOOK_3, LOOK_2, applies(1, z(1, 1)), applies(1, z(1, 2))],
+      ...[...reign(2, 1, 2), applies(3, z(1, 3)), accepts(3, 2), enters(3, 2), follows(3, 2, 2)],
+    ],
+  },
+  {
     invariant: 'I6 TotalOrder',
     keeps: [...WRITTEN, LOOK_2, ...[accepts(1, 1), enters(1, 1)], applies(1, z(1, 1)), follows(1, 3, 1)],
     breaks: [

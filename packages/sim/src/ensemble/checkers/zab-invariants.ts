@@ -257,6 +257,10 @@ export class ZabInvariants {
     if (!isExplained && zxid > this.#initialZxid)
       fail('I4 Integrity', `${place}, which nobody has broadcast like this`);
     const epoch = epochOf(zxid);
+    // A leader's history was delivered when it began to lead.
+    if (member.follows !== null && epoch < member.follows && !this.#committed.isUnknown(zxid)) {
+      fail('I5 Agreement', `${place}; epoch ${member.follows} began without it`);
+    }
     if (epoch === member.leads || epoch === member.follows) {
       this.#checkQuorum(this.#members.get(this.#leaderOf.get(epoch) ?? Number.NaN), zxid, place);
     }
