@@ -47,12 +47,16 @@ export interface LearnerSyncParts {
 interface DiskReading {
   readonly handle: LearnerHandle;
   readonly history: LogHistory;
+  /** What the learner has before it: the stretch may be empty. */
+  readonly fromZxid: number;
   isReading: boolean;
 }
 
 export class LearnerSyncs {
   readonly #parts: LearnerSyncParts;
   readonly #readings = new Map<LearnerHandle, DiskReading>();
+  /** Learners that have everything up to this zxid, and wait for what is not on this server's disk yet. */
+  readonly #waiting = new Map<LearnerHandle, number>();
   /** Learners that wait for a snapshot; the first one may be getting it. */
   readonly #snapQueue: LearnerHandle[] = [];
   #walk: SnapshotWalk | null = null;
@@ -160,7 +164,8 @@ export class LearnerSyncs {
       this.#snap(handle, 'the log on disk does not reach it');
       return;
     }
-    this.#openHistory(handle, handle.lastZxid, lastZxid, (history) => {
+    const refused = (why: string): void => this.#snap(handle, why);
+    this.#openHistory(handle, handle.lastZxid, lastZxid, refused, (history) => {
       const { hasFrom, previousZxid, firstZxid } = history.stretch;
       // An epoch has no holes: whose next transaction is ours, has our history, even if our log begins with a snapshot just there.
       const isNext = firstZxid === handle.lastZxid + 1;
@@ -173,11 +178,17 @@ export class LearnerSyncs {
         this.#snap(handle, 'its last transaction is not in our history');
         return;
       }
-      this.#read({ handle, history, isReading: false });
+      this.#read({ handle, history, fromZxid: isKnown ? handle.lastZxid : previousZxid, isReading: false });
     });
   }
 
-  #openHistory(handle: LearnerHandle, fromZxid: number, lastZxid: number, use: (history: LogHistory) => void): void {
+  #openHistory(
+    handle: LearnerHandle,
+    fromZxid: number,
+    lastZxid: number,
+    refused: (why: string) => void,
+    use: (history: LogHistory) => void,
+  ): void {
     const { config, rules, disk, tree, openTurn } = this.#parts;
     const request = {
       snapshotDirectory: `${config.dataDir}/version-2`,
@@ -189,7 +200,7 @@ export class LearnerSyncs {
     openHistory(disk, request, (refusal, history) => {
       openTurn();
       if (this.#isEnded || handle.stage === 'closed') history?.close(() => {});
-      else if (history === null) this.#snap(handle, `the log on disk does not do: ${refusal?.message ?? ''}`);
+      else if (history === null) refused(`the log on disk does not do: ${refusal?.message ?? ''}`);
       else use(history);
     });
   }
@@ -221,11 +232,14 @@ export class LearnerSyncs {
     );
   }
 
-  /** The log goes on meanwhile: the rest is in memory, or one more stretch of it has become durable. */
-  #onReadToEnd({ handle, history }: DiskReading): void {
-    const { committedLog, database, tree } = this.#parts;
-    const sentZxid = history.stretch.lastZxid;
+  #onReadToEnd({ handle, history, fromZxid }: DiskReading): void {
     this.#stopReading(handle);
+    this.#goOn(handle, Math.max(fromZxid, history.stretch.lastZxid));
+  }
+
+  /** The log went on meanwhile: the rest is in memory, or one more stretch of it has become durable, or soon will. */
+  #goOn(handle: LearnerHandle, sentZxid: number): void {
+    const { committedLog, database, tree } = this.#parts;
     const minZxid = committedLog.minZxid;
     if (sentZxid >= tree.lastProcessedZxid || (minZxid !== null && minZxid <= sentZxid)) {
       this.#sendFromMemory(handle, sentZxid);
@@ -238,7 +252,18 @@ export class LearnerSyncs {
       return;
     }
     const lastZxid = Math.min(database.durableZxid, tree.lastProcessedZxid);
-    this.#openHistory(handle, sentZxid, lastZxid, (next) => this.#read({ handle, history: next, isReading: false }));
+    if (lastZxid <= sentZxid) {
+      this.#waiting.set(handle, sentZxid);
+      return;
+    }
+    // What has begun as a DIFF cannot become a SNAP: the learner must come again.
+    const refused = (reason: string): void => {
+      this.#parts.logger.log(logLevels.warn, 'history for a learner broke off', { reason });
+      this.#parts.drop(handle);
+    };
+    this.#openHistory(handle, sentZxid, lastZxid, refused, (next) =>
+      this.#read({ handle, history: next, fromZxid: sentZxid, isReading: false }),
+    );
   }
 
   #stopReading(handle: LearnerHandle): void {
@@ -283,6 +308,10 @@ export class LearnerSyncs {
     for (const reading of [...this.#readings.values()]) {
       if (reading.handle.stage === 'closed') this.#stopReading(reading.handle);
       else this.#readOn(reading);
+    }
+    for (const [handle, sentZxid] of [...this.#waiting]) {
+      this.#waiting.delete(handle);
+      if (handle.stage !== 'closed') this.#goOn(handle, sentZxid);
     }
     this.#stepSnapshot();
   }
@@ -333,6 +362,7 @@ export class LearnerSyncs {
   end(): void {
     this.#isEnded = true;
     for (const handle of [...this.#readings.keys()]) this.#stopReading(handle);
+    this.#waiting.clear();
     this.#walk?.end();
     this.#walk = null;
     this.#snapQueue.length = 0;
