@@ -26,7 +26,7 @@ export abstract class ReplyOracle {
   txnCount = 0;
   /** Told of every session that the server closes by itself. */
   onSessionExpired: (high: number, low: number) => void = () => {};
-  /** Sessions that the log does not know are a server's own. */
+  /** Sessions that the log does not know are a server's own; whether one that is closed lives on so somewhere, the leader cannot tell. */
   protected readonly hasLocalSessions: boolean = false;
   /** Sessions move between servers, and writes may be refused for it. */
   protected readonly isOfEnsemble: boolean = false;
@@ -95,7 +95,7 @@ export abstract class ReplyOracle {
       const refused = this.#takeSent(sessionHigh, sessionLow, cxid);
       if (refused !== undefined) return this.model.refuse(logged, refused, record.code);
     }
-    if (!this.model.isSessionAlive(sessionHigh, sessionLow) && !this.isLocal(sessionHigh, sessionLow)) {
+    if (!this.hasLocalSessions && !this.model.isSessionAlive(sessionHigh, sessionLow)) {
       fail(
         'sessions',
         `txn ${hex(zxid)} (type ${type}, code ${record.code}) belongs to session ${sessionKey(sessionHigh, sessionLow)}, which is closed`,
