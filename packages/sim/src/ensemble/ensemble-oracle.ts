@@ -172,7 +172,7 @@ export class EnsembleOracle
     if (!isExpired) return;
     this.expiredCount++;
     const nowUs = this.nowUs();
-    if (heard === undefined || nowUs < this.calmSinceUs) return;
+    if (heard === undefined || heard.heardUs < this.calmSinceUs) return;
     const idleMs = (nowUs - heard.heardUs) / 1000;
     if (idleMs >= heard.timeoutMs - this.touchSlackMs) return;
     fail('sessions', `session ${key} expired after ${idleMs} ms of silence, its timeout is ${heard.timeoutMs}`);

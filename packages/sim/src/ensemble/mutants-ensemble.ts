@@ -106,28 +106,6 @@ export const ENSEMBLE_MUTANTS: readonly EnsembleMutant[] = [
     onServer: (_server, member) => forgetPromise(member),
   },
   {
-    name: 'own-epoch-plus-one',
-    bug: 'a leader takes its own accepted epoch + 1, whatever others have accepted',
-    plant: () =>
-      patch(
-        LeaderRole.prototype,
-        'setAcceptedEpoch',
-        (original) =>
-          function (this: { acceptedEpoch: number; leader: { epoch: number } }, _epoch: number, done: Done) {
-            this.leader.epoch = this.acceptedEpoch + 1;
-            return original.call(this, this.leader.epoch, done);
-          },
-      ),
-  },
-  {
-    name: 'older-leader-accepted',
-    bug: 'a learner follows a leader whose epoch is below the one that it has promised to another',
-    plant: () =>
-      patchGetter(LearnerRole.prototype, 'acceptedEpoch', (original, self) =>
-        Math.min(original(), currentEpochOf(self)),
-      ),
-  },
-  {
     name: 'tail-not-counted',
     bug: 'votes and syncs speak of what was committed, not of all that is in the log',
     plant: () => {
@@ -192,21 +170,6 @@ export const ENSEMBLE_MUTANTS: readonly EnsembleMutant[] = [
       ),
   },
   {
-    name: 'snapshot-not-durable',
-    bug: 'a learner acknowledges NEWLEADER before the snapshot that it was sent is on its disk',
-    disk: SLOW_SYNCS,
-    plant: () =>
-      patch(
-        LearnerRole.prototype,
-        'writeSnapshot',
-        (original) =>
-          function (this: unknown, done: Done) {
-            original.call(this, () => {});
-            done(null);
-          },
-      ),
-  },
-  {
     name: 'session-not-touched',
     bug: 'learners do not tell their leader of the sessions that they heard of',
     plant: () =>
@@ -228,21 +191,6 @@ export const ENSEMBLE_MUTANTS: readonly EnsembleMutant[] = [
     },
   },
   {
-    name: 'inform-lost',
-    bug: 'one transaction in 30 is not sent to observers',
-    plant: () => {
-      const isLost = oneIn(30);
-      return patch(
-        LearnerHandle.prototype,
-        'commit',
-        (original) =>
-          function (this: { isObserver: boolean }, ...args) {
-            if (!this.isObserver || !isLost()) original.apply(this, args);
-          },
-      );
-    },
-  },
-  {
     name: 'diff-one-too-late',
     bug: 'a DIFF leaves out the first transaction that the learner lacks',
     plant: () => patchGetter(HistoryWalk.prototype, 'sendAfter', (original) => (original() as number) + 1),
@@ -261,19 +209,6 @@ export const ENSEMBLE_MUTANTS: readonly EnsembleMutant[] = [
           },
       );
     },
-  },
-  {
-    name: 'proposals-dropped',
-    bug: 'a learner that is being synchronised is not sent what is proposed meanwhile',
-    plant: () =>
-      patch(
-        LearnerHandle.prototype,
-        'propose',
-        (original) =>
-          function (this: { stage: string }, ...args) {
-            if (this.stage !== 'syncing') original.apply(this, args);
-          },
-      ),
   },
   {
     name: 'lower-zxid-wins',
@@ -298,10 +233,6 @@ function alone({ rule }: { readonly rule: Peer['rule'] }, run: () => void): void
   judge.isQuorum = () => true;
   run();
   judge.isQuorum = isQuorum;
-}
-
-function currentEpochOf(role: unknown): number {
-  return (role as { currentEpoch: number }).currentEpoch;
 }
 
 /** Replaces a getter of a class; returns the undo. */

@@ -2,15 +2,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { type EnsembleResult, runEnsembleSeed } from './run-ensemble.js';
-import type { EnsembleOptions } from './swarm.js';
+import { shorter } from './swarm.js';
 
 /** Short ones, with crashes and partitions between them. */
 const SEEDS = [1, 9, 25];
-
-/** A test has less time than a fleet. */
-function shorter(options: EnsembleOptions): EnsembleOptions {
-  return { ...options, chaosMs: Math.min(options.chaosMs, 6_000), repliesMax: 300 };
-}
 
 function run(seed: number, recentLines = 0): EnsembleResult {
   return runEnsembleSeed(seed, { adjust: shorter, recentLines });

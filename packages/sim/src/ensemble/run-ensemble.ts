@@ -42,6 +42,8 @@ const PROGRESS_REPLIES = 5;
 const CLIENT_REST_MS_MAX = 60_000;
 /** An answer takes no longer than this in a calm world, whatever the ticks are. */
 const CALM_MS = 5_000;
+/** How long everything goes on without a fault, at most. */
+const CALM_TICKS = 10;
 
 export function runEnsembleSeed(seed: number, settings: EnsembleSettings = {}): EnsembleResult {
   const run = new EnsembleRun(seed, settings);
@@ -167,7 +169,7 @@ export class EnsembleRun {
     const { world } = this;
     this.#await('all servers to serve', this.leaderMs, () => this.#isLed(new Set()));
     world.oracle.touchSlackMs = 2 * this.options.tickTimeMs + 200;
-    world.oracle.calmSinceUs = world.simulator.nowUs + 1000 * (world.members[0] as Member).core.maxSessionTimeoutMs * 2;
+    world.oracle.calmSinceUs = world.simulator.nowUs + 2_000 * this.options.tickTimeMs;
     this.#await('everything asked to be answered', this.answerMs, () =>
       world.clients.every((client) => client.outstandingCount <= 1),
     );
@@ -175,6 +177,8 @@ export class EnsembleRun {
     this.#await('every client to make progress', this.answerMs, () =>
       world.clients.every((client) => client.progressCount >= PROGRESS_REPLIES && client.isConnected),
     );
+    // Longer than most sessions' timeouts: those that are heard of live on.
+    world.passUs(1000 * Math.min(CALM_TICKS * this.options.tickTimeMs, CALM_MS));
   }
 
   /** Everything is applied everywhere, and all trees are what was agreed on. */

@@ -315,3 +315,8 @@ function drawFaults(prng: Prng, chaosMs: number): EnsembleFaults {
     purgeRate: perRun(0.2, 4),
   };
 }
+
+/** For tests, which have less time than a fleet. */
+export function shorter(options: EnsembleOptions): EnsembleOptions {
+  return { ...options, chaosMs: Math.min(options.chaosMs, 6_000), repliesMax: 300 };
+}
