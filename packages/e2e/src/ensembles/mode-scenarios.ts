@@ -51,7 +51,7 @@ async function localSessions(stage: Stage): Promise<void> {
     await moved.close();
     for (const member of ensemble.members) {
       const session = await stage.session(member);
-      await session.sync('/');
+      await stage.catchUp(session, member);
       assert.equal(await session.exists(path), null, `${path} at ${member} after its session was closed`);
     }
   }

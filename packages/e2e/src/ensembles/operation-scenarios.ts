@@ -75,7 +75,7 @@ async function operations(stage: Stage): Promise<void> {
     await writeAll(owner, home);
     for (const other of stage.ensemble.members) {
       const session = await stage.session(other);
-      await session.sync('/');
+      await stage.catchUp(session, other);
       await refusals(session, home);
       const names = ['e', 'full', 'm', 'private', 's-0000000001', 'two'];
       assert.deepEqual(await session.getChildren(home), names, `${home} at ${other}`);
@@ -84,7 +84,7 @@ async function operations(stage: Stage): Promise<void> {
     await owner.close();
     for (const other of stage.ensemble.members) {
       const session = await stage.session(other);
-      await session.sync('/');
+      await stage.catchUp(session, other);
       assert.equal(await session.exists(`${home}/e`), null, `${home}/e at ${other} after its session was closed`);
       await session.close();
     }

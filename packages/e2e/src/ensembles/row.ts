@@ -90,6 +90,15 @@ export class Stage {
     }
   }
 
+  /**
+   * Behind its answer the session reads everything that anybody was told of before. A sync does that, but not on Apache's leaders:
+   * they tell the others of a commit before they apply it, and answer a sync meanwhile. A write does it there.
+   */
+  async catchUp(session: WireSession, member: Member): Promise<void> {
+    if (member === this.leader && member.kind !== 'zoots') await session.setData(this.root, '');
+    else await session.sync('/');
+  }
+
   defer(cleanup: () => unknown): void {
     this.#cleanups.push(cleanup);
   }

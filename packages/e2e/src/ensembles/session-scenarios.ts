@@ -15,7 +15,7 @@ function pairsOf(stage: Stage): [Member, Member][] {
 
 async function ownerAt(stage: Stage, member: Member, path: string): Promise<bigint | null> {
   const session = await stage.session(member);
-  await session.sync('/');
+  await stage.catchUp(session, member);
   const stat = await session.exists(path);
   await session.close();
   return stat?.ephemeralOwner ?? null;
@@ -71,8 +71,8 @@ async function sessionsExpire(stage: Stage): Promise<void> {
     await session.create(path, '', { flags: Flags.ephemeral });
     await session.sync('/');
     const watchers = await Promise.all(stage.ensemble.members.map((member) => stage.session(member)));
-    for (const watcher of watchers) {
-      await watcher.sync('/');
+    for (const [at, watcher] of watchers.entries()) {
+      await stage.catchUp(watcher, stage.ensemble.members[at] as Member);
       assert.notEqual(await watcher.exists(path, true), null);
     }
     const beganMs = performance.now();
@@ -145,21 +145,21 @@ async function watchesFire(stage: Stage): Promise<void> {
     const [watcher, writer] = [await stage.session(here), await stage.session(there)];
     const path = `${stage.root}/watched-${here.id}-${there.id}`;
     await writer.create(path, 'first');
-    await watcher.sync('/');
+    await stage.catchUp(watcher, here);
     await watcher.getData(path, true);
     await watcher.getChildren(path, true);
     await watcher.exists(`${path}/child`, true);
     await writer.setData(path, 'second');
     await writer.create(`${path}/child`);
-    await watcher.sync('/');
-    // The sync's answer stands behind the events of what it waited for.
+    // The answer stands behind the events of what it waited for.
+    await stage.catchUp(watcher, here);
     const seen = watcher.events.splice(0).map(({ type, path: of }) => `${type} ${of}`);
     assert.deepEqual(
       seen.sort(),
       [`1 ${path}/child`, `3 ${path}`, `4 ${path}`],
       `watches at ${here}, changes at ${there}`,
     );
-    if (hasAddWatch(stage)) await followSubtree(watcher, writer, path);
+    if (hasAddWatch(stage)) await followSubtree(watcher, writer, path, () => stage.catchUp(watcher, here));
     await Promise.all([watcher.close(), writer.close()]);
   }
 }
@@ -169,7 +169,12 @@ function hasAddWatch(stage: Stage): boolean {
   return stage.ensemble.members.every(({ kind }) => !kind.startsWith('apache-3.5'));
 }
 
-async function followSubtree(watcher: WireSession, writer: WireSession, path: string): Promise<void> {
+async function followSubtree(
+  watcher: WireSession,
+  writer: WireSession,
+  path: string,
+  catchUp: () => Promise<void>,
+): Promise<void> {
   const persistentRecursive = 1;
   const { err } = await watcher.request(Op.addWatch, bodies.pathType(path, persistentRecursive));
   assert.equal(err, 0, `addWatch ${path}`);
@@ -177,7 +182,7 @@ async function followSubtree(watcher: WireSession, writer: WireSession, path: st
   await writer.setData(`${path}/child/grandchild`, 'x');
   await writer.delete(`${path}/child/grandchild`);
   await writer.setData(path, 'third');
-  await watcher.sync('/');
+  await catchUp();
   const seen = watcher.events.splice(0).map(({ type, path: of }) => `${type} ${of?.slice(path.length)}`);
   assert.deepEqual(seen, ['1 /child/grandchild', '3 /child/grandchild', '2 /child/grandchild', '3 ']);
 }
@@ -190,7 +195,7 @@ async function syncShowsAll(stage: Stage): Promise<void> {
     await writer.create(path, '0');
     for (let round = 1; round <= 30; round++) {
       await writer.setData(path, String(round));
-      const [, read] = await Promise.all([reader.sync(path), reader.getData(path)]);
+      const [, read] = await Promise.all([stage.catchUp(reader, here), reader.getData(path)]);
       assert.equal(String(read.data), String(round), `a sync at ${here} after a write at ${there}`);
     }
     await Promise.all([reader.close(), writer.close()]);
