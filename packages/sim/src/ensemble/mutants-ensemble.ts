@@ -25,7 +25,6 @@ async function classOf(file: string, name: string): Promise<Patchable> {
 const LearnerRole = await classOf('zab/learner-role', 'LearnerRole');
 const LeaderRole = await classOf('zab/leader-role', 'LeaderRole');
 const Learner = await classOf('zab/learner', 'Learner');
-const LearnerHandle = await classOf('zab/learner-handle', 'LearnerHandle');
 const HistoryWalk = await classOf('zab/sync-plan', 'HistoryWalk');
 const CommittedLog = await classOf('zab/committed-log', 'CommittedLog');
 const Database = await classOf('database', 'Database');
