@@ -90,6 +90,8 @@ export class Learner {
   #epoch = 0;
   /** Something goes to disk; packets wait. */
   #isBusy = false;
+  /** The way to the leader's history is taken: there is no other from here. */
+  #isHistoryBegun = false;
   /** A snapshot comes over the stream instead of packets. */
   #isReceivingSnapshot = false;
   #mustWriteSnapshot = false;
@@ -176,6 +178,12 @@ export class Learner {
 
   /** What comes only before NEWLEADER, and that itself. */
   #onSyncPacket(type: number, zxid: number): boolean {
+    const isBegun = this.#isHistoryBegun;
+    this.#isHistoryBegun = true;
+    if (isBegun && isWay(type)) {
+      this.end(`packet ${type} came in the middle of the history`);
+      return true;
+    }
     switch (type) {
       case PACKET.diff:
         return true;
@@ -404,4 +412,9 @@ export class Learner {
     this.#stream.isClosed = true;
     this.#host.onEnded(reason);
   }
+}
+
+/** How a learner comes to the leader's history. */
+function isWay(type: number): boolean {
+  return type === PACKET.diff || type === PACKET.trunc || type === PACKET.snap;
 }
