@@ -219,7 +219,9 @@ class Chaos {
   }
 
   #harm(): void {
-    const member = this.#prng.pick(this.ensemble.members);
+    const { members } = this.ensemble;
+    const leading = members.find(({ role }) => role === 'leading');
+    const member = this.#prng.chance(0.4) ? (leading ?? this.#prng.pick(members)) : this.#prng.pick(members);
     if (member.server === null || this.#busy.has(member)) return;
     this.#busy.add(member);
     const undo = this.#prng.pick(FAULTS)(this.ensemble, member, this.#prng);

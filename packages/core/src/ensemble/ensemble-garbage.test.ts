@@ -317,6 +317,45 @@ test('a LEADERINFO of an epoch beyond all limits is not believed', () => {
   }
 });
 
+for (const [name, type] of [
+  ['SNAP', PACKET.snap],
+  ['TRUNC', PACKET.trunc],
+  ['DIFF', PACKET.diff],
+] as const) {
+  test(`a ${name} in the middle of the history ends the connection to the leader`, () => {
+    const ensemble = new TestEnsemble().start();
+    const client = ensemble.client(ensemble.leader, { timeoutMs: 9_000 });
+    ensemble.member(1).kill();
+    for (let i = 0; i < 5; i++) client.create(`/n${i}`);
+    ensemble.settle();
+    let twisted = 0;
+    ensemble.network.tap = (_from, to, bytes) => {
+      const isHistory = packetsIn(bytes)?.[0]?.type === PACKET.diff;
+      if (to !== 1 || !isHistory || twisted > 0) return bytes;
+      twisted++;
+      // Behind DIFF and the first PROPOSAL.
+      const out = new ByteWriter(1_000);
+      const cut = endOfSecondPacket(bytes);
+      out.raw(bytes, 0, cut);
+      out.raw(packet(type, makeZxid(1, 1)));
+      out.raw(bytes, cut, bytes.length);
+      return out.toBytes();
+    };
+    ensemble.member(1).start();
+    ensemble.stepUntil(() => twisted === 1);
+    ensemble.settle();
+    checkWell(ensemble);
+    assert.ok(ensemble.member(1).has('/n4'));
+  });
+}
+
+/** A PROPOSAL's, whose data has a length and no identities. */
+function endOfSecondPacket(bytes: Uint8Array): number {
+  const second = packetsIn(bytes)?.[1];
+  assert.equal(second?.type, PACKET.proposal);
+  return (second?.dataEnd ?? 0) + 4;
+}
+
 test('a snapshot that is no snapshot is not kept', () => {
   for (let seed = 0; seed < 40; seed++) {
     const prng = new Prng(seed);
