@@ -147,7 +147,7 @@ scenario(
       assert.deepEqual(crashed.zxids, NINE.slice(0, 3), `after a crash with ${share} of the snapshot`);
       const abandoned = new MemberStage().start();
       beginSnapshot(abandoned, share).breakOff();
-      abandoned.pass(100);
+      abandoned.pass(300);
       assert.deepEqual(abandoned.zxids, NINE.slice(0, 3), `after the end of the leader with ${share} of the snapshot`);
       assert.equal(abandoned.vote2.zxid, z(3), 'its vote speaks of what it has');
     }

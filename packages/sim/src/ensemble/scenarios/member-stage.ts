@@ -246,8 +246,14 @@ export class MemberStage implements QuorumNet, QuorumSide {
     return vote;
   }
 
+  /** Behind a role that came to nothing a server pauses before it votes again. */
+  #awaitVote(): void {
+    this.pass(CALM_RULES.notifyMinMs + 50);
+  }
+
   /** The others have elected server 3, and say so. */
   electOther(epoch: number, zxid = makeZxid(epoch, 0)): Played {
+    this.#awaitVote();
     this.leader = null;
     const { round } = this.vote2;
     const told = { leader: 3, zxid, round, peerEpoch: epoch };
@@ -261,6 +267,7 @@ export class MemberStage implements QuorumNet, QuorumSide {
 
   /** Server 2 votes as this one does: it is elected. */
   electSelf(): void {
+    this.#awaitVote();
     this.vote(2, { ...this.vote2, state: PEER_STATE.looking });
     this.pass(250);
     assert.equal(this.peer.role, 'leading', 'the server does not lead');

@@ -251,7 +251,7 @@ scenario(
         sendCommitted(leader, z(1), z(2));
       }
       sendCommitted(leader, z(4));
-      stage.pass(30);
+      stage.pass(300);
       assert.equal(leader.isClosed, true, `a hole ${isServing ? 'in the live traffic' : 'in a DIFF'} is accepted`);
       assert.deepEqual(stage.zxids, [z(1), z(2)]);
       assert.equal(stage.vote2.zxid, z(2), 'its vote speaks of what it has');
