@@ -103,7 +103,9 @@ export class Handshake {
   }
 
   #logRefusal(connection: Connection, request: ConnectRequest): void {
-    this.#logger.log(logLevels.info, 'connect request refused', {
+    // Clients come again and again while nobody is served.
+    const level = this.#host.isServing ? logLevels.info : logLevels.debug;
+    this.#logger.log(level, 'connect request refused', {
       reason: this.#reasonOf(request),
       remoteAddress: connection.remoteAddress,
       lastZxidSeen: formatZxid(request.lastZxidSeen),

@@ -1,7 +1,7 @@
 /**
  * What a leader needs of its server ({@link LeaderHost}), made of the server's parts: who orders the writes is here.
  */
-import type { ByteReader } from '@zoots/base';
+import { type ByteReader, logLevels } from '@zoots/base';
 import { formatEnsemble } from '@zoots/protocol';
 import type { EachEntry, LeaderHost } from './leader.js';
 import { Leader } from './leader.js';
@@ -33,7 +33,7 @@ export class LeaderRole implements LeaderHost {
       nowMs: () => parts.host.nowMs,
       openTurn: () => parts.host.openTurn(),
       onSynchronised: (handle) => this.leader.onSynchronised(handle),
-      drop: (handle) => this.leader.drop(handle),
+      drop: (handle, why) => this.leader.drop(handle, why),
     });
   }
 
@@ -114,6 +114,10 @@ export class LeaderRole implements LeaderHost {
 
   close(stream: PeerStream): void {
     this.#role.closeStream(stream);
+  }
+
+  onDropped({ serverId, stage }: LearnerHandle, why: string): void {
+    this.#parts.ports.logger.log(logLevels.warn, 'a learner is dropped', { serverId, stage, why });
   }
 
   onEnded(reason: string): void {

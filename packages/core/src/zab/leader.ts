@@ -54,6 +54,8 @@ export interface LeaderHost {
   touch(high: number, low: number, timeoutMs: number): void;
   revalidate(handle: LearnerHandle, high: number, low: number, timeoutMs: number): boolean;
   close(stream: PeerStream): void;
+  /** For people: the leader has broken with a learner. */
+  onDropped(handle: LearnerHandle, why: string): void;
   onEnded(reason: string): void;
 }
 
@@ -129,7 +131,7 @@ export class Leader {
     while ((handle.stage as string) !== 'closed') {
       const result = packets.next();
       if (result === 'more') break;
-      if (result === 'malformed') this.drop(handle);
+      if (result === 'malformed') this.drop(handle, 'it sent what is no packet');
       else this.#onPacket(handle);
     }
     // Once for all acknowledgements that came together.
@@ -153,8 +155,13 @@ export class Leader {
     if (!this.#host.rule.isQuorum(connected)) this.end(`the connections to a quorum broke while ${this.stage}`);
   }
 
-  drop(handle: LearnerHandle): void {
+  drop(handle: LearnerHandle, why: string): void {
     if (handle.stage === 'closed') return;
+    this.#host.onDropped(handle, why);
+    this.#close(handle);
+  }
+
+  #close(handle: LearnerHandle): void {
     this.onDisconnected(handle);
     handle.stream.isClosed = true;
     this.#host.close(handle.stream);
@@ -172,21 +179,21 @@ export class Leader {
     else if (type === PACKET.ping) this.#onPong(bytes, dataStart, dataEnd);
     else if (type === PACKET.request) this.#onRequest(handle, bytes, dataStart, dataEnd);
     else if (type === PACKET.revalidate) this.#onRevalidate(handle, bytes, dataStart, dataEnd);
-    else this.drop(handle);
+    else this.drop(handle, `packet ${type} came while it is ${handle.stage}`);
   }
 
   // ---- discovery ----
 
   #onInfo(handle: LearnerHandle, type: number, zxid: number): void {
     if (type !== PACKET.followerInfo && type !== PACKET.observerInfo) {
-      this.drop(handle);
+      this.drop(handle, `packet ${type} came where its registration was due`);
       return;
     }
     const { bytes, dataStart, dataEnd } = handle.stream.packets;
     const { serverId, configVersion } = readLearnerInfo(bytes, dataStart, dataEnd);
     // Behind the last epoch there is none to propose.
     if (configVersion > this.#host.configVersion || epochOf(zxid) >= EPOCH_MAX) {
-      this.drop(handle);
+      this.drop(handle, `its configuration ${configVersion} or epoch ${epochOf(zxid)} is beyond this server's`);
       return;
     }
     handle.serverId = serverId ?? this.#anonymousId--;
@@ -194,7 +201,7 @@ export class Leader {
     handle.stage = 'registered';
     // A server that comes again has lost the connection it had.
     for (const other of [...this.handles]) {
-      if (other !== handle && other.serverId === handle.serverId) this.drop(other);
+      if (other !== handle && other.serverId === handle.serverId) this.drop(other, 'it has connected anew');
     }
     if (this.stage !== 'gathering') this.#inform(handle);
     else if (this.#isVoter(handle)) {
@@ -234,7 +241,7 @@ export class Leader {
     const currentEpoch = reader.int32();
     const counts = !reader.failed && currentEpoch !== -1 && zxid !== -1 && this.#isVoter(handle);
     if (counts && this.#isAhead(currentEpoch, zxid)) {
-      this.drop(handle);
+      this.drop(handle, `it is ahead of this leader: in epoch ${currentEpoch}, its zxid is 0x${zxid.toString(16)}`);
       return;
     }
     handle.lastZxid = zxid;
@@ -380,7 +387,7 @@ export class Leader {
     const low = reader.int32();
     const cxid = reader.int32();
     const op = reader.int32();
-    if (reader.failed || this.stage !== 'leading') this.drop(handle);
+    if (reader.failed || this.stage !== 'leading') this.drop(handle, 'a request that is short, or too early');
     else if (op === OP_SYNC) this.#onSync(handle);
     else this.#host.onRequest(handle, high, low, cxid, op, reader);
   }
@@ -420,7 +427,7 @@ export class Leader {
     const low = reader.int32();
     const timeoutMs = reader.int32();
     if (reader.failed) {
-      this.drop(handle);
+      this.drop(handle, 'a question about a session that is short');
       return;
     }
     const isValid = this.#host.revalidate(handle, high, low, timeoutMs);
@@ -457,7 +464,8 @@ export class Leader {
     this.#nextPingMs = nowMs + this.#times.tickTimeMs / 2;
     for (const handle of [...this.handles]) {
       // Who owes an acknowledgement for too long has a disk that hangs: better without it.
-      if (handle.owedSinceMs + this.#syncMs < nowMs || handle.isOverrun) this.drop(handle);
+      if (handle.owedSinceMs + this.#syncMs < nowMs) this.drop(handle, 'it owes an ACK for longer than syncLimit');
+      else if (handle.isOverrun) this.drop(handle, 'too much waits for it');
       else if (handle.stage === 'ready' || handle.stage === 'current') handle.send(PACKET.ping, this.#proposedZxid);
     }
   }
@@ -467,7 +475,7 @@ export class Leader {
     const alive = new Set([this.#host.serverId]);
     for (const handle of [...this.handles]) {
       const limitMs = handle.stage === 'current' ? this.#syncMs : this.#initMs + this.#syncMs;
-      if (handle.stream.heardMs + limitMs < nowMs) this.drop(handle);
+      if (handle.stream.heardMs + limitMs < nowMs) this.drop(handle, `nothing was heard of it for ${limitMs} ms`);
       // Also one that is still being brought up to date: it is on its way, and may take long for a large snapshot.
       else if (handle.stage !== 'new' && this.#isVoter(handle)) alive.add(handle.serverId);
     }
@@ -482,7 +490,7 @@ export class Leader {
   end(reason: string): void {
     if (this.stage === 'ended') return;
     this.stage = 'ended';
-    for (const handle of [...this.handles]) this.drop(handle);
+    for (const handle of [...this.handles]) this.#close(handle);
     this.#host.onEnded(reason);
   }
 }

@@ -40,7 +40,7 @@ export interface LearnerSyncParts {
   readonly openTurn: () => void;
   /** The learner has been sent the history and gets the live traffic. */
   readonly onSynchronised: (handle: LearnerHandle) => void;
-  readonly drop: (handle: LearnerHandle) => void;
+  readonly drop: (handle: LearnerHandle, why: string) => void;
 }
 
 /** A learner that reads the log on disk. */
@@ -224,8 +224,7 @@ export class LearnerSyncs {
         reading.isReading = false;
         if (this.#readings.get(handle) !== reading) return;
         if (refusal !== null) {
-          this.#parts.logger.log(logLevels.warn, 'history for a learner broke off', { reason: refusal.message });
-          this.#parts.drop(handle);
+          this.#parts.drop(handle, `its history broke off: ${refusal.message}`);
         } else if (isAtEnd) this.#onReadToEnd(reading);
         else this.#readOn(reading);
       },
@@ -257,10 +256,7 @@ export class LearnerSyncs {
       return;
     }
     // What has begun as a DIFF cannot become a SNAP: the learner must come again.
-    const refused = (reason: string): void => {
-      this.#parts.logger.log(logLevels.warn, 'history for a learner broke off', { reason });
-      this.#parts.drop(handle);
-    };
+    const refused = (reason: string): void => this.#parts.drop(handle, `its history broke off: ${reason}`);
     this.#openHistory(handle, sentZxid, lastZxid, refused, (next) =>
       this.#read({ handle, history: next, fromZxid: sentZxid, isReading: false }),
     );
@@ -278,8 +274,9 @@ export class LearnerSyncs {
   /** Followers are never turned away; observers come again. */
   #isOver(handle: LearnerHandle, others: Iterable<LearnerHandle>, countMax: number): boolean {
     if (!handle.isObserver || [...others].filter(({ isObserver }) => isObserver).length < countMax) return false;
-    this.#log(handle, 'not now', `${countMax} observers are being synchronised`);
-    this.#parts.drop(handle);
+    const why = `${countMax} observers are being synchronised`;
+    this.#log(handle, 'not now', why);
+    this.#parts.drop(handle, why);
     return true;
   }
 

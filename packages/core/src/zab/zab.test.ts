@@ -326,6 +326,8 @@ class Server implements LearnerHost, LeaderHost {
     }
   }
 
+  onDropped(): void {}
+
   close(stream: PeerStream): void {
     for (const wire of [...this.#wires]) if (wire.stream === stream) this.#closeWire(wire);
   }
