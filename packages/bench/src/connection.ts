@@ -11,6 +11,8 @@ import { connectFrame, KEY_DIGITS, OP, PING_XID, type Template, WATCH_EVENT_XID 
 
 const REPLY_HEAD_BYTES = 20;
 const SESSION_TIMEOUT_MS = 30_000;
+/** The same for every session. */
+const CONNECT_FRAME = connectFrame(SESSION_TIMEOUT_MS);
 
 /** Shared by all connections of the process: a read is consumed before the next one starts. */
 const readBuffer = new Uint8Array(256 * 1024);
@@ -94,7 +96,7 @@ export class LoadConnection {
       noDelay: true,
       onread: { buffer: readBuffer, callback: (count) => this.#onChunk(count) },
     });
-    this.#socket.on('connect', () => this.#socket.write(connectFrame(SESSION_TIMEOUT_MS)));
+    this.#socket.on('connect', () => this.#socket.write(CONNECT_FRAME));
     this.#socket.on('error', (error) => this.#onEnd(error.message));
     this.#socket.on('close', () => this.#onEnd('closed by the server'));
   }

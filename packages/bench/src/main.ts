@@ -48,12 +48,13 @@ async function main(): Promise<number> {
     console.log(USAGE);
     return 0;
   }
-  try {
-    return await commands[asked.command](asked.settings);
-  } finally {
-    fs.rmSync(asked.settings.directory, { recursive: true, force: true });
-  }
+  const { command, settings } = asked;
+  process.on('exit', () => fs.rmSync(settings.directory, { recursive: true, force: true }));
+  return commands[command](settings);
 }
+
+// Through `exit`, so that servers are stopped and directories removed.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
 
 try {
   const words = process.argv.slice(2);
