@@ -14,16 +14,12 @@ import { Cluster, type ClusterMember } from './cluster.js';
 
 const writerCount = 8;
 const connectAnswerMs = 1_000;
+/** Short against what is measured, and long enough not to keep the servers busy with refusals. */
+const connectRetryMs = 20;
 const path = '/failover';
 
 /** As in every zoo.cfg. */
 const usualConfig = { tickTime: '2000', initLimit: '10', syncLimit: '5' };
-
-export interface FailoverFigures {
-  readonly kind: PeerKind;
-  readonly leaderGapsMs: readonly number[];
-  readonly followerGapsMs: readonly number[];
-}
 
 class Writer {
   readonly #ports: readonly number[];
@@ -64,7 +60,7 @@ class Writer {
         await this.#write(session);
       } catch {
         // Refused or cut off: the next one may serve.
-        await sleep(5);
+        await sleep(connectRetryMs);
       }
     }
   }
@@ -82,28 +78,56 @@ class Writer {
   }
 }
 
-/** Kills the leader and a follower `kills` times each. */
-export async function measureFailover(kind: PeerKind, workDir: string, kills: number): Promise<FailoverFigures> {
-  const cluster = await Cluster.start({ kind, workDir, config: usualConfig, hasLinks: false });
-  const figures = { kind, leaderGapsMs: [] as number[], followerGapsMs: [] as number[] };
-  let writers: Writer[] = [];
-  try {
-    const session = await WireSession.connect((cluster.members[0] as ClusterMember).port);
-    await session.create(path);
-    await session.close();
-    const ports = cluster.members.map(({ port }) => port);
-    writers = Array.from({ length: writerCount }, (_, at) => new Writer(ports, at));
-    // JVMs get faster with use.
-    await sleep(2_000);
-    for (let kill = 0; kill < kills; kill++) {
-      figures.leaderGapsMs.push(await gapOfLeader(cluster, writers));
-      figures.followerGapsMs.push(await gapOfFollower(cluster, writers, kill));
-    }
-  } finally {
-    for (const writer of writers) await writer.end();
-    await cluster.stop();
+/** One ensemble under test. Its writers work only while a round goes on, so that several can take turns. */
+export class FailoverContestant {
+  readonly kind: PeerKind;
+  readonly #cluster: Cluster;
+  readonly leaderGapsMs: number[] = [];
+  readonly followerGapsMs: number[] = [];
+
+  private constructor(kind: PeerKind, cluster: Cluster) {
+    this.kind = kind;
+    this.#cluster = cluster;
   }
-  return figures;
+
+  static async start(kind: PeerKind, workDir: string): Promise<FailoverContestant> {
+    const cluster = await Cluster.start({ kind, workDir, config: usualConfig, hasLinks: false });
+    const contestant = new FailoverContestant(kind, cluster);
+    try {
+      const session = await WireSession.connect((cluster.members[0] as ClusterMember).port);
+      await session.create(path);
+      await session.close();
+      // JVMs get faster with use.
+      await contestant.#withWriters(() => sleep(2_000));
+      return contestant;
+    } catch (error) {
+      await cluster.stop();
+      throw error;
+    }
+  }
+
+  stop(): Promise<void> {
+    return this.#cluster.stop();
+  }
+
+  /** Kills the leader, then a follower. */
+  async round(): Promise<void> {
+    await this.#withWriters(async (writers) => {
+      this.leaderGapsMs.push(await gapOfLeader(this.#cluster, writers));
+      this.followerGapsMs.push(await gapOfFollower(this.#cluster, writers, this.followerGapsMs.length));
+    });
+  }
+
+  async #withWriters(run: (writers: readonly Writer[]) => Promise<void>): Promise<void> {
+    const ports = this.#cluster.members.map(({ port }) => port);
+    const writers = Array.from({ length: writerCount }, (_, at) => new Writer(ports, at));
+    try {
+      await sleep(500);
+      await run(writers);
+    } finally {
+      for (const writer of writers) await writer.end();
+    }
+  }
 }
 
 async function gapOfLeader(cluster: Cluster, writers: readonly Writer[]): Promise<number> {
@@ -136,7 +160,6 @@ async function gapOfFollower(cluster: Cluster, writers: readonly Writer[], kill:
   victim.start();
   await cluster.whole();
   await sleep(500);
-  // All on one server would leave nothing to measure the next time.
   return longestMs;
 }
 
@@ -150,7 +173,7 @@ async function untilAcked(writers: readonly Writer[]): Promise<void> {
   await sleep(200);
 }
 
-export function failoverLine({ kind, leaderGapsMs, followerGapsMs }: FailoverFigures): string {
+export function failoverLine({ kind, leaderGapsMs, followerGapsMs }: FailoverContestant): string {
   const text = (gaps: readonly number[]): string =>
     `median ${Math.round(medianOf(gaps))} ms, worst ${Math.round(maxOf(gaps))} ms`;
   return `${kind}, ${leaderGapsMs.length} kills each: writes stand still when the leader is killed ${text(leaderGapsMs)}; a follower, seen by clients of the others: ${text(followerGapsMs)}`;
