@@ -4,6 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { endWithThisProcess } from './child-processes.js';
 
 export interface RunningChild<Result> {
   /** Resolves when it has said that it is ready, or when it has ended. */
@@ -16,6 +17,7 @@ export interface RunningChild<Result> {
 export function startChild<Result>(script: string, plan: object, what: string): RunningChild<Result> {
   const main = fileURLToPath(new URL(`./${script}`, import.meta.url));
   const child = spawn(process.execPath, [main, JSON.stringify(plan)], { stdio: ['pipe', 'pipe', 'pipe'] });
+  endWithThisProcess(child);
   let output = '';
   let complaint = '';
   child.stdin.on('error', () => {});

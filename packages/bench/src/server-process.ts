@@ -6,18 +6,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
+import { endWithThisProcess } from './child-processes.js';
 import { connectFrame } from './frames.js';
 
 const START_TIMEOUT_MS = 300_000;
 const STOP_TIMEOUT_MS = 60_000;
 /** Often enough to tell 100 ms from 110, seldom enough not to take the processor from the server that starts. */
 const ASK_AGAIN_MS = 5;
-
-/** Servers must not outlive whoever measures them, however that ends. */
-const running = new Set<ChildProcess>();
-process.on('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
-});
 
 export interface Launch {
   readonly title: string;
@@ -52,8 +47,7 @@ export class ServerProcess {
     const child = spawn(command, args, { stdio: ['ignore', output, output], cwd: directory });
     fs.closeSync(output);
     this.#child = child;
-    running.add(child);
-    child.once('exit', () => running.delete(child));
+    endWithThisProcess(child);
     try {
       await waitUntilServing(child, port);
     } catch (error) {
