@@ -30,7 +30,6 @@ const CommittedLog = await classOf('zab/committed-log', 'CommittedLog');
 const Database = await classOf('database', 'Database');
 const Pipeline = await classOf('request/pipeline', 'Pipeline');
 const Applier = await classOf('request/apply', 'Applier');
-const Election = await classOf('zab/election', 'Election');
 
 type Done = (problem: string | null) => void;
 
@@ -208,19 +207,6 @@ export const ENSEMBLE_MUTANTS: readonly EnsembleMutant[] = [
           },
       );
     },
-  },
-  {
-    name: 'lower-zxid-wins',
-    bug: 'a server proposes itself with a zxid that it does not have',
-    plant: () =>
-      patch(
-        Election.prototype,
-        'look',
-        (original) =>
-          function (this: unknown, zxid: number, epoch: number, nowMs: number) {
-            original.call(this, zxid + 5, epoch, nowMs);
-          },
-      ),
   },
   { name: 'lying-sync', bug: 'syncs are acknowledged and not done', disk: { liesAboutSync: true } },
 ];
