@@ -5,7 +5,7 @@ import { type EnsembleResult, runEnsembleSeed } from './run-ensemble.js';
 import { shorter } from './swarm.js';
 
 /** Short ones, with crashes and partitions between them. */
-const SEEDS = [1, 9, 25];
+const SEEDS = [2, 4, 6, 8];
 
 function run(seed: number, recentLines = 0): EnsembleResult {
   return runEnsembleSeed(seed, { adjust: shorter, recentLines });
