@@ -201,7 +201,9 @@ export const CHORES: readonly Chore[] = [
 /** After so many txns a snapshot begins, at the latest. */
 const SNAPSHOT_TXNS = 1_000;
 const SNAPSHOT_TIMEOUT_MS = 120_000;
-const LOOK_AGAIN_MS = 200;
+const LOOK_AGAIN_MS = 50;
+/** A file that has not grown for so long is complete. */
+const STILL_MS = 1_500;
 
 /** The server starts again with a low threshold, so that a thousand sets bring about the one snapshot that is watched. */
 async function watchSnapshot(job: Job): Promise<Record<string, number>> {
@@ -211,32 +213,34 @@ async function watchSnapshot(job: Job): Promise<Record<string, number>> {
   await job.settledMb();
   const before = new Set(snapshotsIn(job.server.directory).keys());
   const { result, stallMs } = await job.withProbe(async () => {
-    await job.load('set', 1, 10, { keys: SNAPSHOT_TXNS, warmUpMs: 0, measureMs: 500 });
     const startedAtMs = performance.now();
-    await newSnapshot(job.server.directory, before);
-    return performance.now() - startedAtMs;
+    // The keys are new here, so that making them is enough.
+    await job.load('set', 1, 10, { keys: SNAPSHOT_TXNS, root: '/snapshot', warmUpMs: 0, measureMs: 500 });
+    return (await newSnapshot(job.server.directory, before)) - startedAtMs;
   });
   return { stallMs, seconds: result / 1000 };
 }
 
-/** Resolves when a snapshot is there that was not, and no longer grows. */
-async function newSnapshot(directory: string, before: ReadonlySet<string>): Promise<void> {
+/** Resolves when a snapshot is there that was not and has stopped growing, with the moment when it last grew. */
+async function newSnapshot(directory: string, before: ReadonlySet<string>): Promise<number> {
   const deadlineMs = performance.now() + SNAPSHOT_TIMEOUT_MS;
-  let last = new Map<string, number>();
+  let lastBytes = 0;
+  let grewAtMs = performance.now();
   while (performance.now() < deadlineMs) {
-    const now = snapshotsIn(directory);
-    const fresh = [...now].filter(([name]) => !before.has(name));
-    if (fresh.length > 0 && fresh.every(([name, bytes]) => bytes > 0 && last.get(name) === bytes)) return;
-    last = now;
+    const fresh = [...snapshotsIn(directory)].filter(([name]) => !before.has(name));
+    const bytes = fresh.reduce((sum, [, size]) => sum + size, 0);
+    if (bytes !== lastBytes) grewAtMs = performance.now();
+    else if (bytes > 0 && performance.now() - grewAtMs > STILL_MS) return grewAtMs;
+    lastBytes = bytes;
     await sleep(LOOK_AGAIN_MS);
   }
   throw new Error(`no snapshot in ${directory} after ${SNAPSHOT_TIMEOUT_MS / 1000} s`);
 }
 
-/** Bytes by name. */
+/** Bytes by name; without those that get their name when they are complete. */
 function snapshotsIn(directory: string): Map<string, number> {
   const version = path.join(directory, 'data', 'version-2');
-  const names = fs.readdirSync(version).filter((name) => name.startsWith('snapshot.'));
+  const names = fs.readdirSync(version).filter((name) => name.startsWith('snapshot.') && !name.endsWith('.tmp'));
   return new Map(names.map((name) => [name, fs.statSync(path.join(version, name)).size] as const));
 }
 
