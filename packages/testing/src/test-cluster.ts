@@ -54,11 +54,13 @@ export class TestCluster implements AsyncDisposable {
    * Resolves when every member that runs, and is neither frozen nor isolated, serves. Rejects as {@link waitForLeader} does.
    */
   async whenServing(timeoutMs: number = WAIT_DEFAULT_MS): Promise<void> {
-    await this.#until(() => this.#able().every((member) => member.isServing), 'not all serve', timeoutMs);
+    await this.#until(() => this.#isWhole, 'not all serve', timeoutMs);
   }
 
-  #able(): ClusterMember[] {
-    return this.members.filter((member) => member.isAble);
+  /** All who can serve, in one epoch: a leader that was away may not have heard yet that there is another one. */
+  get #isWhole(): boolean {
+    const able = this.members.filter((member) => member.isAble);
+    return able.every((member) => member.isServing && member.epoch === able[0]?.epoch);
   }
 
   async #until(isTrue: () => boolean, what: string, timeoutMs: number): Promise<void> {

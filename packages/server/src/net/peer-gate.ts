@@ -8,6 +8,8 @@ import type { Gate } from './client-listener.js';
 export class PeerGate {
   #state: Gate = 'open';
   readonly #sockets = new Set<Socket>();
+  /** What happened to connections while the gate was held. */
+  readonly #unheard: (() => void)[] = [];
 
   get state(): Gate {
     return this.#state;
@@ -15,6 +17,7 @@ export class PeerGate {
 
   set state(state: Gate) {
     this.#state = state;
+    if (state !== 'held') for (const event of this.#unheard.splice(0)) event();
     for (const socket of this.#sockets) this.#apply(socket);
   }
 
@@ -23,6 +26,12 @@ export class PeerGate {
     this.#sockets.add(socket);
     socket.on('close', () => this.#sockets.delete(socket));
     if (this.#state !== 'open') this.#apply(socket);
+  }
+
+  /** An event of a connection that is no bytes: told now, or when the gate is held no more. */
+  tell(event: () => void): void {
+    if (this.#state === 'held') this.#unheard.push(event);
+    else event();
   }
 
   #apply(socket: Socket): void {

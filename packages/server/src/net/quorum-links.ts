@@ -93,7 +93,10 @@ export class QuorumLinks {
   #bind(): void {
     const { port, listenHost, bindPauseMs } = this.#settings;
     this.#bindTimer = null;
-    const net = createServer((socket) => this.#onLearner(socket));
+    const net = createServer({ pauseOnConnect: true }, (socket) => {
+      socket.on('error', () => {});
+      this.gate.tell(() => this.#onLearner(socket));
+    });
     this.#net = net;
     // An error after it is bound is a lack of file descriptors: the learner tries again.
     net.on('error', (error) => {
@@ -115,14 +118,14 @@ export class QuorumLinks {
   }
 
   #onLearner(socket: Socket): void {
-    const stream = this.#inputs?.accept(textOf(socket)) ?? null;
+    const stream = socket.destroyed ? null : (this.#inputs?.accept(textOf(socket)) ?? null);
     if (stream === null) {
-      socket.on('error', () => {});
       socket.destroy();
       return;
     }
     socket.setNoDelay(this.#settings.leaderNoDelay);
     this.#adopt(stream, socket);
+    if (this.gate.state === 'open') socket.resume();
   }
 
   // ---- dialling ----
@@ -143,7 +146,7 @@ export class QuorumLinks {
       socket.setTimeout(0);
       socket.removeListener('error', onFailed);
       this.#failures.delete(serverId);
-      this.#inputs?.onConnected(stream);
+      this.gate.tell(() => this.#inputs?.onConnected(stream));
     });
     this.#adopt(stream, socket);
   }
@@ -176,7 +179,7 @@ export class QuorumLinks {
     socket.on('close', () => {
       this.#links.delete(stream);
       stream.unsentBytes = 0;
-      this.#inputs?.onClosed(stream, reason);
+      this.gate.tell(() => this.#inputs?.onClosed(stream, reason));
     });
   }
 
