@@ -12,6 +12,7 @@ export { Tree, type TreeOptions } from './tree/tree.js';
 export { F, NONE, PIN, ROOT, ZnodeStore } from './tree/znode-store.js';
 export { WatchTable } from './watch/watch-table.js';
 export * from './zab/peer.js';
+export * from './zab/peer-contract.js';
 export { PeerStatistics } from './zab/peer-statistics.js';
 export { PeerStream } from './zab/peer-stream.js';
 export type { EnsembleRules, QuorumNet } from './zab/quorum-net.js';

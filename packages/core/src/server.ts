@@ -42,7 +42,8 @@ import { Statistics } from './statistics.js';
 import { Tree } from './tree/tree.js';
 import { WatchTable } from './watch/watch-table.js';
 import { CommittedLog } from './zab/committed-log.js';
-import type { Peer, Role } from './zab/peer.js';
+import type { Peer } from './zab/peer.js';
+import type { Role } from './zab/peer-contract.js';
 
 /**
  * - `starting`: recovery and, on an empty disk, the first snapshot. Connections are refused.

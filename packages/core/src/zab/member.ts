@@ -12,7 +12,7 @@ import type { CommittedLog } from './committed-log.js';
 import type { LeaderRole } from './leader-role.js';
 import type { StepDone } from './learner.js';
 import type { LearnerRole } from './learner-role.js';
-import type { PeerObserver } from './peer.js';
+import type { PeerObserver } from './peer-contract.js';
 import type { PeerStream } from './peer-stream.js';
 import type { EnsembleRules, QuorumNet } from './quorum-net.js';
 
