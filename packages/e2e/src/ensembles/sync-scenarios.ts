@@ -97,6 +97,8 @@ async function leaveTail(stage: Stage): Promise<string> {
   await sleep(300);
   const others = ensemble.members.filter((member) => member !== leader);
   for (const member of others) member.freeze();
+  // A signal takes its time to stop all threads of a process.
+  await sleep(300);
   const unanswered = Array.from({ length: TAIL }, (_, n) => session.create(`${path}/${n}`, 'never committed'));
   const outcome = Promise.allSettled(unanswered);
   await sleep(700);
