@@ -180,7 +180,8 @@ export class WireCheck {
     if (zxid < this.#oracle.lastTxn(this.lastZxid)) fail('order', `${this.name} saw ${zxid} after ${this.lastZxid}`);
     const view = this.view as WatchView;
     this.#oracle.onReply(view, this.sessionHigh, this.sessionLow, request, bytes, start - 4, end);
-    this.lastZxid = Math.max(zxid, this.lastZxid);
+    // Nobody but the client's own watches hears of this answer: the next server may be one that has not come so far.
+    if (request.xid !== XID.setWatches) this.lastZxid = Math.max(zxid, this.lastZxid);
   }
 
   #onConnectResponse(reader: ByteReader, frameBytes: number): void {
