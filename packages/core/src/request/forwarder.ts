@@ -122,8 +122,10 @@ export class Forwarder implements InFlightSource {
     return session.forwarded.splice(0, at + 1)[at] as InFlight;
   }
 
-  #letGo({ connection, frameBytes }: InFlight): void {
+  /** No answer will come: nobody waits for it any more. */
+  #letGo({ connection, session, frameBytes }: InFlight): void {
     this.#flow.leave(frameBytes);
+    if (session !== null) session.writesSettled++;
     if (connection !== null) connection.pendingWrites--;
     this.pendingCount--;
   }
