@@ -24,6 +24,8 @@ export class Nemesis implements WorldEvents {
   readonly #options: EnsembleOptions;
   readonly #prng: Prng;
   #isActive = true;
+  /** Neither up nor down when all was made well. */
+  readonly #mustReturn = new Set<Member>();
   #flip: Flip | null = null;
 
   constructor(world: EnsembleWorld, options: EnsembleOptions, prng: Prng) {
@@ -110,6 +112,8 @@ export class Nemesis implements WorldEvents {
     member.host.wake();
     if (isAbsent && member.host.state !== 'down') member.host.kill();
     else if (!isAbsent && member.host.state === 'down') this.#startLater(member);
+    // It is on its way down, or up to files that it will refuse: it comes back from there.
+    else if (!isAbsent && member.host.state !== 'up') this.#mustReturn.add(member);
   }
 
   // ---- lives ----
@@ -123,7 +127,7 @@ export class Nemesis implements WorldEvents {
   onDown(member: Member, problem: string | null): void {
     if (problem !== null) this.#explain(member, problem);
     if (member.disk.errorCount > 0) rebootAfterError(member);
-    if (this.#isActive) this.#startLater(member);
+    if (this.#isActive || this.#mustReturn.delete(member)) this.#startLater(member);
   }
 
   /** A server may give up only for a reason. */
