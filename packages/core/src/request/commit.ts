@@ -8,27 +8,13 @@
 import { ByteWriter } from '@zoots/base';
 import { ERROR, OP, type TxnHeader } from '@zoots/protocol';
 import type { Connection } from '../session/connection.js';
-import type { Session, SessionTable } from '../session/session-table.js';
+import type { InFlight, Session, SessionTable } from '../session/session-table.js';
 import type { Tree } from '../tree/tree.js';
 import { NONE } from '../tree/znode-store.js';
 import type { Applier, PartResult } from './apply.js';
 import type { ApplyEntry } from './pipeline.js';
 import { writeMultiEnd, writeMultiError, writeMultiHeader } from './read.js';
 import { beginReply, endReply, writeBareReply, writePath, writeStat } from './reply.js';
-
-/** A txn in flight: who waits for it. */
-export interface InFlight {
-  readonly zxid: number;
-  readonly op: number;
-  readonly xid: number;
-  /** Null for the server's own (expiry, containers). */
-  readonly connection: Connection | null;
-  readonly session: Session | null;
-  readonly receivedMs: number;
-  readonly frameBytes: number;
-  /** Parts of a multi, by their place, that are logged as create and answered as create2. */
-  readonly create2Parts: ReadonlySet<number> | null;
-}
 
 /** First in, first out, without moving elements at every step. */
 export class Window {

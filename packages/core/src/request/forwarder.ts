@@ -10,10 +10,10 @@
 import { ByteWriter } from '@zoots/base';
 import { OP, PACKET } from '@zoots/protocol';
 import type { Connection } from '../session/connection.js';
-import type { Session, SessionTable } from '../session/session-table.js';
+import type { InFlight, Session, SessionTable } from '../session/session-table.js';
 import type { PeerStream } from '../zab/peer-stream.js';
 import type { Applier } from './apply.js';
-import type { InFlight, InFlightSource } from './commit.js';
+import type { InFlightSource } from './commit.js';
 import type { FlowControl } from './flow-control.js';
 import type { TurnTime } from './submission.js';
 

@@ -4,7 +4,6 @@
  * Source: ZooKeeper's ExpiryQueue.
  */
 import { Int64Map } from '@zoots/base';
-import type { InFlight } from '../request/commit.js';
 import type { Connection } from './connection.js';
 
 export class Session {
@@ -39,6 +38,20 @@ export class Session {
     this.timeoutMs = timeoutMs;
     this.recordedTimeoutMs = timeoutMs;
   }
+}
+
+/** A txn in flight: who waits for it. */
+export interface InFlight {
+  readonly zxid: number;
+  readonly op: number;
+  readonly xid: number;
+  /** Null for the server's own (expiry, containers). */
+  readonly connection: Connection | null;
+  readonly session: Session | null;
+  readonly receivedMs: number;
+  readonly frameBytes: number;
+  /** Parts of a multi, by their place, that are logged as create and answered as create2. */
+  readonly create2Parts: ReadonlySet<number> | null;
 }
 
 /** Top byte of ids the server must not give: it marks TTL owners. */

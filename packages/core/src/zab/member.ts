@@ -9,9 +9,7 @@ import type { Submission } from '../request/submission.js';
 import type { Session, SessionTable } from '../session/session-table.js';
 import type { Tree } from '../tree/tree.js';
 import type { CommittedLog } from './committed-log.js';
-import type { LeaderRole } from './leader-role.js';
 import type { StepDone } from './learner.js';
-import type { LearnerRole } from './learner-role.js';
 import type { PeerObserver } from './peer-contract.js';
 import type { PeerStream } from './peer-stream.js';
 import type { EnsembleRules, QuorumNet } from './quorum-net.js';
@@ -65,7 +63,7 @@ export interface RoleHost {
   writeEpoch(role: object, kind: 'accepted' | 'current', epoch: number, done: StepDone): void;
   /** Something that must be over before the next role begins. `done` comes only while the role lasts. */
   runStep(role: object, step: (ended: StepDone) => void, done: StepDone): void;
-  onLeading(role: LeaderRole, epoch: number): void;
-  onFollowing(role: LearnerRole, epoch: number): void;
+  onLeading(role: object, epoch: number): void;
+  onFollowing(role: { readonly leaderId: number; readonly stream: PeerStream }, epoch: number): void;
   onRoleEnded(role: object, reason: string): void;
 }

@@ -284,7 +284,7 @@ export class Peer implements PeerInputs, RoleHost {
 
   // ---- serving ----
 
-  onLeading(role: LeaderRole, epoch: number): void {
+  onLeading(role: object, epoch: number): void {
     if (role !== this.#leading) return;
     this.#hasServed = true;
     this.#election.onEpoch(epoch);
@@ -295,7 +295,7 @@ export class Peer implements PeerInputs, RoleHost {
     this.#parts.host.serveAsLeader(epoch);
   }
 
-  onFollowing(role: LearnerRole, epoch: number): void {
+  onFollowing(role: { readonly leaderId: number; readonly stream: PeerStream }, epoch: number): void {
     if (role !== this.#learning) return;
     this.#hasServed = true;
     const { rules, tree, host } = this.#parts;
