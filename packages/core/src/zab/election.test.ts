@@ -282,6 +282,28 @@ test('a quorum waits for something better for a moment', () => {
   assert.deepEqual(elected, [{ leader: 3, zxid: 9, peerEpoch: 0, round: 1 }]);
 });
 
+test('who hears the same again and again still repeats what it said: it may have been lost', () => {
+  const sent: Omit<Notification, 'version'>[] = [];
+  const members = [1, 2, 3, 4, 5].map(
+    (id): EnsembleMember => ({ id, role: 'participant', addresses: [], client: null }),
+  );
+  const rule = quorumRuleOf({ members, groups: new Map(), weights: new Map(), version: 0 });
+  const settings = { serverId: 1, rule, configText: '', notifyMinMs: 200, notifyMaxMs: 400 };
+  const election = new Election(settings, {
+    send: (_to, notification) => sent.push(notification),
+    connectAll: () => {},
+    onElected: () => assert.fail('two of five elect nobody'),
+  });
+  election.look(5, 0, 0);
+  election.onNotification(2, LOOKING, 1);
+  sent.length = 0;
+  for (let nowMs = 100; nowMs <= 2_000; nowMs += 100) {
+    election.onNotification(2, LOOKING, nowMs);
+    if (election.deadlineMs <= nowMs) election.onTime(nowMs);
+  }
+  assert.ok(sent.length >= 4 * 4, `${sent.length} repeated`);
+});
+
 test('who is no voter gets an answer and counts for nothing; whose leader is no voter, neither', () => {
   const answers: number[] = [];
   const members = [1, 2, 3].map((id): EnsembleMember => ({ id, role: 'participant', addresses: [], client: null }));

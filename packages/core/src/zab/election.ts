@@ -94,7 +94,12 @@ export class Election {
 
   /** `onTime` is due then. */
   get deadlineMs(): number {
-    return Math.min(this.#repeatAtMs, this.#finalizeAtMs);
+    return this.#isDeciding ? this.#finalizeAtMs : this.#repeatAtMs;
+  }
+
+  /** A quorum was seen: nothing is said until it is believed, or something better is heard of. */
+  get #isDeciding(): boolean {
+    return this.#finalizeAtMs !== Number.POSITIVE_INFINITY;
   }
 
   get #isVoter(): boolean {
@@ -143,7 +148,7 @@ export class Election {
   onTime(nowMs: number): void {
     if (this.#state !== 'looking') return;
     if (nowMs >= this.#finalizeAtMs) this.#finish(this.#vote);
-    else if (nowMs >= this.#repeatAtMs) {
+    else if (nowMs >= this.#repeatAtMs && !this.#isDeciding) {
       this.#host.connectAll();
       this.#tellAll();
       this.#pauseMs = Math.min(this.#pauseMs * 2, this.#settings.notifyMaxMs);
@@ -163,7 +168,6 @@ export class Election {
       if (isLooking) this.#answer(from, this.#vote.round);
     } else {
       if (isLooking && notification.round < this.#round) this.#answer(from, this.#round);
-      this.#repeatAtMs = nowMs + this.#pauseMs;
       if (rule.voters.has(notification.leader)) this.#consider(from, notification, nowMs);
     }
   }
@@ -180,7 +184,7 @@ export class Election {
     if (notification.state === PEER_STATE.observing) return;
     const heard = heardOf(notification);
     // What is no better is no news, and does not make anybody wait for longer: repetitions would, of which a round has many.
-    if (this.#finalizeAtMs !== Number.POSITIVE_INFINITY && !this.#isBetter(heard, this.#vote)) return;
+    if (this.#isDeciding && !this.#isBetter(heard, this.#vote)) return;
     if (notification.state === PEER_STATE.looking) this.#onLooking(from, heard, nowMs);
     else this.#onSettled(from, heard);
   }
@@ -192,8 +196,19 @@ export class Election {
       this.#inRound.clear();
       this.#propose(this.#isBetter(heard, this.#own) ? heard : this.#own);
     } else if (this.#isBetter(heard, this.#vote)) this.#propose(heard);
+    const known = this.#inRound.get(from);
     this.#inRound.set(from, heard);
+    if (known === undefined || !isSameProposal(known, heard)) this.#onNews(nowMs);
     this.#checkQuorum(nowMs);
+  }
+
+  /**
+   * Whoever says something new may not have heard us: what we say is repeated soon. What is not new changes nothing, so that somebody
+   * who talks all the time keeps nobody else from repeating a vote that was lost.
+   */
+  #onNews(nowMs: number): void {
+    this.#pauseMs = this.#settings.notifyMinMs;
+    this.#repeatAtMs = Math.min(this.#repeatAtMs, nowMs + this.#pauseMs);
   }
 
   /** A server without weight never leads. */

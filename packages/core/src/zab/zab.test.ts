@@ -408,12 +408,13 @@ class Server implements LearnerHost, LeaderHost {
   }
 
   #sync(): void {
-    if (this.#isSyncing || this.#durableCount === this.log.length) return;
+    if (this.#isSyncing || this.#durableCount >= this.log.length) return;
     this.#isSyncing = true;
     const count = this.log.length;
     this.#write(
       () => {
-        this.#durableCount = Math.max(this.#durableCount, Math.min(count, this.log.length));
+        // A snapshot that came meanwhile may have left less.
+        this.#durableCount = Math.min(Math.max(this.#durableCount, count), this.log.length);
         this.#isSyncing = false;
       },
       () => {
