@@ -159,6 +159,8 @@ class Server implements LearnerHost, LeaderHost {
   #isWithdrawing = false;
   #waiting: { readonly count: number; readonly done: StepDone }[] = [];
   #counter = 0;
+  /** What is on disk while a leader's snapshot is in memory alone. */
+  #replaced: Entry[] | null = null;
   #snapshot: { readonly entries: Entry[]; bytes: number[] } | null = null;
 
   constructor(world: World, serverId: number, rule: ReturnType<typeof quorumRuleOf>) {
@@ -198,6 +200,7 @@ class Server implements LearnerHost, LeaderHost {
     if (!this.isUp) return;
     this.isUp = false;
     this.#incarnation++;
+    this.#reload();
     this.log = this.log.slice(0, this.#durableCount);
     this.appliedCount = Math.min(this.appliedCount, this.#durableCount);
     this.#dropRole();
@@ -226,6 +229,7 @@ class Server implements LearnerHost, LeaderHost {
   /** All that is in the log counts, committed or not: it is flushed and applied before this server votes. */
   #looking(): void {
     this.#isWithdrawing = false;
+    this.#reload();
     this.#durableCount = this.log.length;
     this.appliedCount = this.log.length;
     if (this.#election === null) {
@@ -408,13 +412,12 @@ class Server implements LearnerHost, LeaderHost {
   }
 
   #sync(): void {
-    if (this.#isSyncing || this.#durableCount >= this.log.length) return;
+    if (this.#isSyncing || this.#replaced !== null || this.#durableCount === this.log.length) return;
     this.#isSyncing = true;
     const count = this.log.length;
     this.#write(
       () => {
-        // A snapshot that came meanwhile may have left less.
-        this.#durableCount = Math.min(Math.max(this.#durableCount, count), this.log.length);
+        this.#durableCount = Math.max(this.#durableCount, Math.min(count, this.log.length));
         this.#isSyncing = false;
       },
       () => {
@@ -458,7 +461,9 @@ class Server implements LearnerHost, LeaderHost {
       const entry = Uint8Array.from(snapshot.bytes.slice(4 + i * TXN_HEADER_BYTES, 4 + (i + 1) * TXN_HEADER_BYTES));
       snapshot.entries.push({ zxid: makeZxidOf(entry), bytes: entry });
     }
+    this.#replaced = this.log.slice(0, this.#durableCount);
     this.log = snapshot.entries;
+    this.#durableCount = 0;
     this.appliedCount = this.log.length;
     return { usedBytes: size - before, isWhole: true };
   }
@@ -468,8 +473,18 @@ class Server implements LearnerHost, LeaderHost {
   writeSnapshot(done: StepDone): void {
     const count = this.log.length;
     this.#write(() => {
-      this.#durableCount = Math.max(this.#durableCount, count);
+      if (this.#replaced === null) return;
+      this.#replaced = null;
+      this.#durableCount = count;
     }, done);
+  }
+
+  /** A snapshot that did not come to the disk: what it was to replace is there. */
+  #reload(): void {
+    if (this.#replaced === null) return;
+    this.log = this.#replaced;
+    this.#durableCount = this.log.length;
+    this.#replaced = null;
   }
 
   // ---- following and leading ----
@@ -478,12 +493,14 @@ class Server implements LearnerHost, LeaderHost {
     this.isServing = true;
     this.#election?.onEpoch(epoch);
     this.#counter = makeZxid(epoch, 0);
+    // A quorum has taken over the leader's history: from now on it is committed.
+    for (const entry of this.log.slice(0, this.appliedCount)) this.world.onCommitted(entry.zxid, valueIn(entry));
   }
 
   commitUpTo(zxid: number): void {
     while (this.appliedCount < this.log.length && (this.log[this.appliedCount] as Entry).zxid <= zxid) {
       const entry = this.log[this.appliedCount++] as Entry;
-      this.world.onCommitted(entry.zxid, valueIn(entry));
+      if (this.isServing) this.world.onCommitted(entry.zxid, valueIn(entry));
       if (this.isLeading) this.world.acknowledgedZxid = Math.max(this.world.acknowledgedZxid, entry.zxid);
     }
   }
