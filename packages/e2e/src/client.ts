@@ -74,7 +74,7 @@ async function runRow(row: ClientRow, what: string, servers: Servers, workDir: s
   const startMs = performance.now();
   let stage: Stage | null = null;
   try {
-    stage = await servers.stage(workDir);
+    stage = await servers.stage(workDir, row.isExclusive === true);
     await withTimeout(row.run(stage), row.timeoutMs ?? 30_000);
     const notes = stage.notes.length === 0 ? '' : `: ${stage.notes.join(', ')}`;
     tally.passed++;

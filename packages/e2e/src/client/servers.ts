@@ -1,13 +1,16 @@
 /** The servers that rows run against: one alone, or an ensemble, made whole again before every row. */
 import { join } from 'node:path';
 import { connect } from '@zoots/client';
-import { Ensemble } from '../peers/ensemble.js';
+import { Ensemble, type Member } from '../peers/ensemble.js';
 import { freePort, type Peer, type PeerKind, startPeer } from '../peers/peer.js';
 import { type SingleServer, Stage } from './row.js';
 
 export interface Servers {
-  /** For the next row. Servers that the last one killed are back. */
-  stage(workDir: string): Promise<Stage>;
+  /**
+   * For the next row. Servers that the last one killed are back. `isSpread`: its clients connect to any server of an ensemble, otherwise all
+   * to the same one, so that each of them sees at once what another has done.
+   */
+  stage(workDir: string, isSpread: boolean): Promise<Stage>;
   /** Lets go on what is frozen. */
   thaw(): void;
   stop(): Promise<void>;
@@ -77,12 +80,13 @@ async function openEnsemble(kind: PeerKind, workDir: string): Promise<Servers> {
     properties: serverProperties,
   });
   let rowCount = 0;
-  const stage = async (rowDir: string): Promise<Stage> => {
+  const stage = async (rowDir: string, isSpread: boolean): Promise<Stage> => {
     await ensemble.heal();
-    const connectString = ensemble.connectString();
     const root = `/row-${++rowCount}`;
+    const { members } = ensemble;
+    const { port } = isSpread ? await ensemble.leader() : (members[rowCount % members.length] as Member);
+    const connectString = isSpread ? ensemble.connectString() : `127.0.0.1:${port}`;
     await makeRoot(connectString, root);
-    const { port } = await ensemble.leader();
     return new Stage({ kind, connectString, port, root, workDir: rowDir, single: null, ensemble });
   };
   const thaw = (): void => {
