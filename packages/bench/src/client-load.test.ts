@@ -37,8 +37,8 @@ function plan(client: ClientName, row: ClientRow): ClientPlan {
     librariesDir: directory,
     operations,
     inFlight,
-    warmUpMs: 30,
-    measureMs: 60,
+    warmUpMs: 50,
+    measureMs: 500,
   };
 }
 
