@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import type { TestResult } from './results.js';
 
 /** What a test may need beyond one server with a plain port. */
-export const needs = ['three servers', 'reconfiguration', 'TLS', 'SASL', 'Kerberos'] as const;
+export const needs = ['three servers', 'reconfiguration', 'TLS', 'SASL', 'Kerberos', 'a quiet machine'] as const;
 export type Need = (typeof needs)[number];
 
 export interface Excluded {
