@@ -6,6 +6,8 @@ import { forEachMultiPart } from './prepare-multi.js';
 
 /** The request's body is `bytes` from `start` to `end`; one that cannot be decoded asks for nothing. */
 export function asksForEphemeral(op: number, bytes: Uint8Array, start: number, end: number): boolean {
+  // Reads ask here, too: nothing is made for them.
+  if (op !== OP.create && op !== OP.create2 && op !== OP.multi) return false;
   const reader = new ByteReader().reset(bytes, start, end);
   if (op === OP.multi) {
     let found = false;
