@@ -382,6 +382,56 @@ test('a snapshot of exactly the zxid is enough, whatever the logs before it hold
   assert.deepEqual([result.snapshotZxid, result.lastZxid, result.txnCount], [2 * E, 2 * E, 0]);
 });
 
+/** The leader of epoch 2 was elected with the zxid E + 40 and sent its whole state before the first txn of its epoch. */
+const FETCHED: History = {
+  name: 'a snapshot of the 0 of an epoch, and an unfinished epoch behind it',
+  logs: [
+    [1, 2, 3],
+    [2 * E + 1, 2 * E + 2],
+  ],
+  snapshots: [0, 2, 2 * E, 2 * E + 2],
+};
+
+test('the last zxid before an epoch is the snapshot that the epoch began with, where the zxid was never logged here', () => {
+  const disk = build(FETCHED);
+  const { lastZxid, changes } = truncated(disk, E + 40);
+  assert.equal(lastZxid, 2 * E);
+  assert.ok(
+    changes.length === 2 && changes.every((each) => /snapshot\.200000002|log\.200000001/.test(each)),
+    `${changes}`,
+  );
+  const { result, txns } = recovered(disk, 'the successor');
+  assert.deepEqual([result.snapshotZxid, result.lastZxid, txns], [2 * E, 2 * E, []]);
+  assert.deepEqual(truncated(disk, E + 40).changes, [], 'again');
+  // Nothing but the snapshot, as after a fetch by a server whose own history is gone.
+  const alone = build({ ...FETCHED, logs: [[2 * E + 1, 2 * E + 2]], snapshots: [2 * E] });
+  assert.equal(truncated(alone, E + 40).lastZxid, 2 * E);
+  assert.equal(recovered(alone, 'alone').result.lastZxid, 2 * E);
+});
+
+test('a snapshot within an epoch, a damaged one, or one with records before it does not stand for an earlier zxid', () => {
+  refused(build({ ...FETCHED, snapshots: [0, 2, 2 * E + 2] }), E + 40, 'absent', /no such transaction/);
+  refused(build({ ...FETCHED, logs: [[1, 2, 3], [E + 41], [2 * E + 1]] }), E + 40, 'absent', /no such transaction/);
+  const damaged = build(FETCHED);
+  flip(damaged, `${DIRECTORY}/snapshot.${toHex(2 * E)}`, 40);
+  refused(damaged, E + 40, 'absent', /no such transaction/);
+});
+
+test('a power cut during such a truncation leaves the snapshot or more', () => {
+  const dice = diceOf(99);
+  const disk = new CrashDisk(build(FETCHED));
+  truncateLog(disk, options, E + 40, (error) => assert.equal(error, null));
+  for (let seen = -1; disk.step(); ) {
+    if (disk.changeCount === seen) continue;
+    seen = disk.changeCount;
+    for (let i = 0; i < 6; i++) {
+      const image = disk.image(dice);
+      assert.ok(recovered(image, `after change ${seen}`).result.lastZxid >= 2 * E);
+      assert.equal(truncated(image, E + 40).lastZxid, 2 * E);
+    }
+  }
+});
+
 test('a log with damage behind the zxid is cut, one with damage before it is refused', () => {
   const disk = new MemoryDisk();
   putSnapshot(disk, 0);

@@ -57,7 +57,10 @@ export interface TruncateError extends RecoveryError {
 }
 
 export interface TruncateResult {
-  /** Of the last txn left (or of the snapshot): the zxid asked for, or, if that is the 0 of an epoch, the last before it. */
+  /**
+   * Of the last txn left (or of the snapshot): the zxid asked for; if that is the 0 of an epoch, the last before it; or the 0
+   * of the epoch that began with the state asked for.
+   */
   readonly lastZxid: number;
   /** What was changed, for the log; sentences. Empty if nothing lay behind the zxid. */
   readonly changes: readonly string[];
@@ -107,6 +110,8 @@ class Truncation {
   #chain = new ZxidChain(0, false);
   /** The record read last, in the order of the files; -1 before the first one. */
   #seen = -1;
+  /** Of the first record behind the zxid. */
+  #behind = Number.POSITIVE_INFINITY;
   /** There is something that the logs go on from: a snapshot, or the fresh tree. */
   #isFounded: boolean;
   /** Why the record at hand is refused, unless because it lies behind. */
@@ -201,6 +206,7 @@ class Truncation {
       return;
     }
     if (log.zxid > this.#zxid) {
+      this.#behind = log.zxid;
       this.#conclude({ log, offset: 0, isWhole: true }, index);
       return;
     }
@@ -228,7 +234,10 @@ class Truncation {
       this.#problem = { kind: 'unfounded', remedy: REMEDIES.truncate };
       return UNFOUNDED;
     }
-    if (zxid > this.#zxid) return BEHIND;
+    if (zxid > this.#zxid) {
+      this.#behind = zxid;
+      return BEHIND;
+    }
     this.#seen = zxid;
     const last = this.#chain.last;
     const verdict = this.#chain.take(zxid, view.getUint32(start - 8));
@@ -246,14 +255,46 @@ class Truncation {
     const last = this.#chain.last;
     // No txn has the counter 0: it stands for the beginning of an epoch, which is proven by a txn of that epoch or a later one.
     const isEpochStart = counterOf(this.#zxid) === 0 && cut !== null;
+    const isThere = last === this.#zxid || isEpochStart || this.#options.atOrBefore === true;
+    if (this.#isFounded && isThere) this.#checkEarlier(this.#firstLogFor(Math.max(0, this.#base)) - 1, cut, index, []);
+    else this.#trySuccessor(() => this.#refuseAbsent(cut));
+  }
+
+  #refuseAbsent(cut: Cut | null): void {
     if (!this.#isFounded) {
       this.#refuse('unfounded', this.#options.snapshotDirectory, 0, UNFOUNDED, REMEDIES.truncate);
-    } else if (last !== this.#zxid && !isEpochStart && this.#options.atOrBefore !== true) {
-      const found =
-        cut === null ? `the history ends at 0x${toHex(last)}` : `0x${toHex(last)} is followed by a later one`;
-      const place = cut === null ? this.#options.logDirectory : this.#logPath(cut.log);
-      this.#refuse('absent', place, cut?.offset ?? 0, `no such transaction is there: ${found}`, REMEDIES.truncate);
-    } else this.#checkEarlier(this.#firstLogFor(Math.max(0, this.#base)) - 1, cut, index, []);
+      return;
+    }
+    const last = toHex(this.#chain.last);
+    const found = cut === null ? `the history ends at 0x${last}` : `0x${last} is followed by a later one`;
+    const place = cut === null ? this.#options.logDirectory : this.#logPath(cut.log);
+    this.#refuse('absent', place, cut?.offset ?? 0, `no such transaction is there: ${found}`, REMEDIES.truncate);
+  }
+
+  /**
+   * A whole snapshot that an elected leader sent before its epoch's first txn bears the 0 of the epoch, and shows the state that
+   * the epoch began with: after the last txn before it, whose zxid this server may never have seen. A leader that has committed
+   * nothing since cuts at that zxid; here this means the snapshot.
+   */
+  #trySuccessor(otherwise: () => void): void {
+    const successor = this.#snapshots.find((snapshot) => snapshot.zxid > this.#zxid);
+    if (successor === undefined || counterOf(successor.zxid) !== 0 || successor.zxid > this.#behind) {
+      otherwise();
+      return;
+    }
+    const path = joinPath(this.#options.snapshotDirectory, successor.name);
+    const { gzip } = this.#options;
+    readSnapshotFile(
+      this.#disk,
+      path,
+      IGNORING_SINK,
+      (error, damage) => {
+        if (error !== null) this.#refuseDisk(error);
+        else if (damage !== null) otherwise();
+        else new Truncation(this.#disk, this.#options, successor.zxid, this.#done).start();
+      },
+      gzip,
+    );
   }
 
   /**
