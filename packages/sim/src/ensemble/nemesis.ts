@@ -126,8 +126,10 @@ export class Nemesis implements WorldEvents {
 
   onDown(member: Member, problem: string | null): void {
     if (problem !== null) this.#explain(member, problem);
+    // A disk that was mended may have had a failure on its way.
+    const hasGivenUp = problem !== null && member.disk.errorCount > 0;
     if (member.disk.errorCount > 0) rebootAfterError(member);
-    if (this.#isActive || this.#mustReturn.delete(member)) this.#startLater(member);
+    if (this.#mustReturn.delete(member) || this.#isActive || hasGivenUp) this.#startLater(member);
   }
 
   /** A server may give up only for a reason. */
