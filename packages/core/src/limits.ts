@@ -25,6 +25,10 @@ export const SNAPSHOT_SLICE_BYTES = 128 * 1024;
 export const SNAPSHOT_BACKLOG_BYTES_MAX = 4 * 1024 * 1024;
 /** How soon a snapshot that waits for the disk is looked at again. */
 export const SNAPSHOT_POLL_MS = 2;
+/** Children from which on a parent's list is kept encoded: tree/child-lists.ts. */
+export const CHILD_LIST_COUNT_MIN = 32;
+/** What all such lists may take together; beyond it the one read longest ago goes. */
+export const CHILD_LISTS_BYTES_MAX = 64 * 1024 * 1024;
 /** Znodes looked at for a container or TTL in one turn. */
 export const EXPIRY_SLICE_COUNT = 2000;
 /** Entries of the digest log (`hash`), one for each zxid that this interval divides. */

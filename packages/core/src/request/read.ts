@@ -10,7 +10,7 @@ import { F, NONE, ROOT } from '../tree/znode-store.js';
 import { MODE, type WatchTable } from '../watch/watch-table.js';
 import type { AclChecker } from './acl-check.js';
 import { scanMulti } from './prepare-multi.js';
-import { writeChildren, writeData, writePath, writeStat } from './reply.js';
+import { writeData, writePath, writeStat } from './reply.js';
 
 export interface ReadContext {
   readonly tree: Tree;
@@ -75,7 +75,7 @@ function readChildren(withStat: boolean): ReadOp {
     if (reader.failed) return ERROR.marshallingError;
     const id = findReadable(context, connection, reader, PERM.read);
     if (id < 0) return id;
-    writeChildren(out, context.tree.store, id);
+    context.tree.childLists.write(out, id);
     if (withStat) writeStat(out, context.tree, id);
     if (watch) context.watches.add('child', id, connection, MODE.standard);
     return ERROR.ok;
@@ -219,7 +219,7 @@ function writePart(
     return;
   }
   writeMultiHeader(out, type, 0);
-  if (type === OP.getChildren) writeChildren(out, context.tree.store, id);
+  if (type === OP.getChildren) context.tree.childLists.write(out, id);
   else {
     writeData(out, context.tree.store, id);
     writeStat(out, context.tree, id);

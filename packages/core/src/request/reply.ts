@@ -8,7 +8,7 @@
 import { type ByteWriter, decodeUtf8 } from '@zoots/base';
 import { STATE_SYNC_CONNECTED, XID } from '@zoots/protocol';
 import type { Tree } from '../tree/tree.js';
-import { F, ROOT, type ZnodeStore } from '../tree/znode-store.js';
+import { F, type ZnodeStore } from '../tree/znode-store.js';
 
 const HEADER_BYTES = 16;
 
@@ -127,14 +127,4 @@ export function writeData(out: ByteWriter, store: ZnodeStore, id: number): void 
 export function writePath(out: ByteWriter, store: ZnodeStore, id: number): void {
   const start = store.pathStart(id);
   out.bufferRange(store.pathChunk(id), start, start + store.pathLength(id));
-}
-
-/** vector<ustring> of the children's names, in no particular order. */
-export function writeChildren(out: ByteWriter, store: ZnodeStore, id: number): void {
-  out.int32(store.get(id, F.childCount));
-  const prefix = id === ROOT ? 1 : store.pathLength(id) + 1;
-  for (let child = store.get(id, F.firstChild); child >= 0; child = store.get(child, F.nextSibling)) {
-    const start = store.pathStart(child);
-    out.bufferRange(store.pathChunk(child), start + prefix, start + store.pathLength(child));
-  }
 }

@@ -11,6 +11,7 @@
 import { assert, ByteWriter, encodeUtf8, highOf, lowOf, pairToNumber } from '@zoots/base';
 import { ERROR, lastSlash, READ_ACL_UNSAFE, writeAcls } from '@zoots/protocol';
 import { ACL_OPEN, AclTable } from './acl-table.js';
+import { ChildLists } from './child-lists.js';
 import { DigestSum, NodeDigest } from './digest.js';
 import { Ephemerals, type OwnerRules, ownerKind } from './ephemerals.js';
 import { QuotaTable } from './quota.js';
@@ -36,6 +37,7 @@ export class Tree {
   readonly containers = new Set<number>();
   readonly ttls = new Set<number>();
   readonly quotas: QuotaTable;
+  readonly childLists: ChildLists;
   readonly digest = new DigestSum();
   readonly nodeDigest = new NodeDigest();
   readonly options: TreeOptions;
@@ -47,12 +49,14 @@ export class Tree {
   constructor(options: TreeOptions) {
     this.options = options;
     this.store = new ZnodeStore(options.hashSeed);
+    this.childLists = new ChildLists(this.store);
     this.quotas = new QuotaTable(this.store);
     this.quotas.writeUsage = (id, text) => this.#writeQuotaUsage(id, text);
   }
 
   /** Forgets everything: a load begins. */
   clear(): void {
+    this.childLists.clear();
     this.store.clear();
     this.acls.clear();
     this.ephemerals.clear();

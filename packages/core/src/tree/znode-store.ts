@@ -57,6 +57,8 @@ export const PIN = { present: 1, pending: 2, dataWatch: 4, childWatch: 8, quota:
 const PINS = 0x1f;
 /** Below `/zookeeper/`: not part of the digest. */
 const UNDER_SYSTEM = 0x20;
+/** Somebody keeps a list of the children: {@link ChildObserver}. */
+const LISTED = 0x40;
 const MARK_SHIFT = 8;
 const MARK_MASK = 0xffffff;
 
@@ -65,6 +67,13 @@ export const ROOT = 0;
 
 const SLASH = 0x2f;
 const SYSTEM_PREFIX = new Uint8Array([0x2f, 0x7a, 0x6f, 0x6f, 0x6b, 0x65, 0x65, 0x70, 0x65, 0x72, 0x2f]);
+
+/** Told of children of those parents that are {@link ZnodeStore.setListed}. */
+export interface ChildObserver {
+  /** The child is there, with its path. */
+  onAttached(parent: number, child: number): void;
+  onDetached(parent: number, child: number): void;
+}
 
 export class ZnodeStore {
   #pages: Int32Array[] = [];
@@ -81,6 +90,7 @@ export class ZnodeStore {
   dataBytes = 0;
   /** Bytes of the paths of all present znodes. */
   pathBytes = 0;
+  childObserver: ChildObserver | null = null;
 
   // Linear hashing: buckets 0 .. (2^level + split - 1) are in use.
   #buckets: Int32Array[] = [];
@@ -301,6 +311,7 @@ export class ZnodeStore {
     if (first !== NONE) this.set(first, F.previousSibling, id);
     parentPage[parentAt + F.firstChild] = id;
     parentPage[parentAt + F.childCount] = (parentPage[parentAt + F.childCount] as number) + 1;
+    if (((parentPage[parentAt + F.flags] as number) & LISTED) !== 0) this.childObserver?.onAttached(parent, id);
   }
 
   /** Takes a childless znode out of the tree and drops its data; the id lives on if something else pins it. */
@@ -314,6 +325,7 @@ export class ZnodeStore {
     if (previous !== NONE) this.set(previous, F.nextSibling, next);
     else this.set(parent, F.firstChild, next);
     this.set(parent, F.childCount, this.get(parent, F.childCount) - 1);
+    if ((this.get(parent, F.flags) & LISTED) !== 0) this.childObserver?.onDetached(parent, id);
     this.setData(id, this.#noBytes, -1, -1);
     page[at + F.parent] = NONE;
     page[at + F.nextSibling] = NONE;
@@ -324,6 +336,11 @@ export class ZnodeStore {
   }
 
   readonly #noBytes = new Uint8Array(0);
+
+  setListed(parent: number, isListed: boolean): void {
+    const flags = this.get(parent, F.flags);
+    this.set(parent, F.flags, isListed ? flags | LISTED : flags & ~LISTED);
+  }
 
   // ---- snapshot marks ----
 
