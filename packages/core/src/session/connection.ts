@@ -29,6 +29,8 @@ export class Connection {
 
   /** Bytes for the client; null when there are none. The shell takes the writer away when it sends. */
   out: ByteWriter | null = null;
+  /** The shell's own: what carries the bytes. The core never looks at it. */
+  carrier: object | null = null;
   /** In the list of connections the shell must look at. */
   isDirty = false;
   closeAfterFlush = false;
