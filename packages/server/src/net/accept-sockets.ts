@@ -36,7 +36,8 @@ export function acceptSockets(net: Server, onSocket: (socket: Socket) => void, o
     });
     return;
   }
-  const buffer = Buffer.allocUnsafeSlow(READ_BYTES_MAX);
+  // Not a Buffer: who keeps a frame copies it with `slice`, which in a Buffer is a view of what the next read overwrites.
+  const buffer = new Uint8Array(READ_BYTES_MAX);
   handle.onconnection = (error, accepted) => {
     // The usual way tells `net` of the error.
     if (accepted === undefined) makeUsual.call(handle, error);
@@ -44,7 +45,7 @@ export function acceptSockets(net: Server, onSocket: (socket: Socket) => void, o
   };
 }
 
-function socketOf(handle: object, buffer: Buffer, onBytes: OnBytes): Socket {
+function socketOf(handle: object, buffer: Uint8Array, onBytes: OnBytes): Socket {
   const callback = (count: number): boolean => {
     onBytes(socket, buffer, count);
     return true;
