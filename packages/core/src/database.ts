@@ -118,6 +118,11 @@ export class Database {
     if (zxid > (committedLog.maxZxid ?? Number.NEGATIVE_INFINITY)) committedLog.add(zxid, bytes, start, end);
   };
 
+  /** The log has gathered something, and nothing is on its way to the disk. */
+  get mayFlush(): boolean {
+    return !this.#isHeld && !this.log.isFlushing && this.log.batch.recordCount > 0;
+  }
+
   /** Sends what the log has gathered to the disk; false if nothing left. */
   flush(): boolean {
     return !this.#isHeld && this.pipeline.flush();

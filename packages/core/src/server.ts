@@ -261,8 +261,8 @@ export class Server {
     this.#ports.shell.onTurnOpened();
   }
 
-  /** Due work in bounded slices, then the log batch. Returns true if another turn is wanted at once. */
-  endTurn(): boolean {
+  /** Due work in bounded slices, then the log batch; `onLogLeaves` comes before it leaves. Returns true if another turn is wanted at once. */
+  endTurn(onLogLeaves?: () => void): boolean {
     this.#isTurnOpen = true;
     if (this.state === 'serving') {
       this.#expiry.run();
@@ -272,6 +272,7 @@ export class Server {
     if (this.state !== 'failed') {
       this.peer?.endTurn();
       this.#database.snapshotter.step();
+      if (this.#database.mayFlush) onLogLeaves?.();
       if (this.#database.flush()) this.#flushStartedMs = this.nowMs;
     }
     this.#isTurnOpen = false;

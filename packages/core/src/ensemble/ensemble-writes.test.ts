@@ -58,6 +58,24 @@ test('an answer comes only when a quorum has the write on disk', () => {
   ensemble.settle().check();
 });
 
+test('a leader has proposed a write before its own disk hears of it', () => {
+  const ensemble = new TestEnsemble().start();
+  const { leader } = ensemble;
+  const client = ensemble.client(leader);
+  client.create('/a');
+  const told: number[] = [];
+  ensemble.network.tap = (_from, to, bytes) => {
+    assert.equal(leader.disk.run(), 0, 'the log is written after that');
+    told.push(to);
+    return bytes;
+  };
+  assert.ok(leader.turn());
+  assert.deepEqual(told.sort(), [1, 2]);
+  assert.ok(leader.disk.run() > 0, 'in the same turn');
+  ensemble.network.tap = null;
+  ensemble.settle().check();
+});
+
 test("the leader's own disk is one of many", () => {
   const ensemble = new TestEnsemble().start();
   const { leader } = ensemble;

@@ -126,7 +126,7 @@ export class TestMember {
     const { server } = this;
     if (server === null || !this.mustTurn) return false;
     this.mustTurn = false;
-    if (server.endTurn()) this.mustTurn = true;
+    if (server.endTurn(() => this.ensemble.network.flush(this.id))) this.mustTurn = true;
     for (const connection of server.takeDirty()) this.#flush(server, connection);
     this.ensemble.network.flush(this.id);
     return true;
