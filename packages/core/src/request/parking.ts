@@ -45,6 +45,8 @@ export class Parking {
 
   #serveUpTo(connection: Connection, settledCount: number): void {
     const { parked } = connection;
+    // Nearly always. Setting the length of an array takes 33 ns even when it is 0.
+    if (parked.length === 0) return;
     while (connection.parkedStart < parked.length) {
       const request = parked[connection.parkedStart] as ParkedRequest;
       if (request.afterWrites > settledCount) return;
