@@ -52,8 +52,10 @@ export class WireCheck {
   identities: readonly Id[] = [];
   /** Sent on this connection and not answered. */
   outstanding: Request[] = [];
-  /** Of the newest reply of any kind, over all connections. */
+  /** Of the newest reply that the client hears of, over all connections. */
   lastZxid = 0;
+  /** Of the newest reply to a ping on this connection: the client's next server may be one that has not come so far. */
+  #pingZxid = 0;
   readonly #oracle: ReplyOracle;
   readonly #trace: Trace;
   readonly #listener: WireListener;
@@ -74,6 +76,7 @@ export class WireCheck {
 
   onConnecting(): void {
     this.#ask = null;
+    this.#pingZxid = 0;
     this.outstanding = [];
     this.#incarnationAtConnect = this.#oracle.incarnation;
   }
@@ -177,11 +180,13 @@ export class WireCheck {
 
   #compareReply(request: Request, zxid: number, code: number, bytes: Uint8Array, start: number, end: number): void {
     if (request.op === UNKNOWN_OP) fail('replies', `${this.name}: an unknown op was answered ${code} at ${zxid}`);
-    if (zxid < this.#oracle.lastTxn(this.lastZxid)) fail('order', `${this.name} saw ${zxid} after ${this.lastZxid}`);
+    const seen = Math.max(this.lastZxid, this.#pingZxid);
+    if (zxid < this.#oracle.lastTxn(seen)) fail('order', `${this.name} saw ${zxid} after ${seen}`);
     const view = this.view as WatchView;
     this.#oracle.onReply(view, this.sessionHigh, this.sessionLow, request, bytes, start - 4, end);
     // Nobody but the client's own watches hears of this answer: the next server may be one that has not come so far.
-    if (request.xid !== XID.setWatches) this.lastZxid = Math.max(zxid, this.lastZxid);
+    if (request.xid === XID.ping) this.#pingZxid = Math.max(zxid, this.#pingZxid);
+    else if (request.xid !== XID.setWatches) this.lastZxid = Math.max(zxid, this.lastZxid);
   }
 
   #onConnectResponse(reader: ByteReader, frameBytes: number): void {
