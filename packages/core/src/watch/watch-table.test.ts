@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
-import { encodeUtf8 } from '@zoots/base';
+import { encodeUtf8, Prng } from '@zoots/base';
 import { Connection } from '../session/connection.js';
 import { ACL_OPEN } from '../tree/acl-table.js';
 import { Tree } from '../tree/tree.js';
@@ -139,4 +139,98 @@ test('a connection takes its watches with it, and ids of paths that nobody wants
   assert.ok(tree.store.idEnd <= before + 1, 'one row served them all');
   create('/missing-1');
   assert.deepEqual(events, []);
+});
+
+/** The rules as they are written down, on a list of watches. */
+class Model {
+  watches: { table: string; path: string; connection: Connection; bits: number }[] = [];
+
+  add(table: string, path: string, connection: Connection, mode: number): void {
+    const known = this.watches.find((w) => w.table === table && w.path === path && w.connection === connection);
+    if (known === undefined) this.watches.push({ table, path, connection, bits: mode });
+    else known.bits |= mode;
+  }
+
+  /** Who hears of it, each once; one-shot watches that fire are gone. */
+  #fire(event: string, path: string, sources: readonly (readonly [string, string, number])[]): string[] {
+    const heard = new Set<number>();
+    for (const [table, at, modes] of sources) {
+      for (const watch of this.watches) {
+        if (watch.table !== table || watch.path !== at || (watch.bits & modes) === 0) continue;
+        heard.add(watch.connection.number);
+        if ((modes & MODE.standard) !== 0) watch.bits &= ~MODE.standard;
+      }
+    }
+    this.watches = this.watches.filter(({ bits }) => bits !== 0);
+    return [...heard].map((number) => `${number} ${event} ${path}`);
+  }
+
+  event(event: 'created' | 'changed' | 'deleted', path: string): string[] {
+    const sources: [string, string, number][] = [['data', path, ~0]];
+    for (let at = parentOf(path); ; at = parentOf(at)) {
+      sources.push(['data', at, MODE.recursive]);
+      if (at === '/') break;
+    }
+    if (event === 'deleted') sources.push(['child', path, ~0]);
+    const heard = this.#fire(event, path, sources);
+    const parent = parentOf(path);
+    return event === 'changed' ? heard : [...heard, ...this.#fire('children', parent, [['child', parent, ~0]])];
+  }
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/')) || '/';
+}
+
+test('a random history of watches and changes sends what a list of watches would, each event once per connection', () => {
+  for (const seed of [1, 2, 3]) {
+    const prng = new Prng(seed);
+    const { tree, watches, events, connect, id, create, change, remove } = setUp();
+    const model = new Model();
+    const connections = Array.from({ length: 5 }, connect);
+    const there = new Set<string>();
+    const paths = ['/a', '/a/b', '/a/b/c', '/a/d', '/e', '/e/f'];
+    // Seed 1 has no watch that outlasts its event.
+    const modes = seed === 1 ? [MODE.standard] : [MODE.standard, MODE.standard, MODE.persistent, MODE.recursive];
+    for (let step = 0; step < 5_000; step++) {
+      const path = prng.pick(paths);
+      const connection = prng.pick(connections);
+      let expected: string[] = [];
+      if (prng.chance(0.5)) {
+        const mode = prng.pick(modes);
+        for (const table of mode === MODE.persistent
+          ? (['data', 'child'] as const)
+          : [prng.pick(['data', 'child'] as const)]) {
+          if (mode === MODE.recursive && table === 'child') continue;
+          watches.add(table, id(path), connection, mode);
+          model.add(table, path, connection, mode);
+        }
+        if (!tree.store.hasPin(id(path), ~0)) tree.store.releaseUnpinned(id(path));
+      } else if (prng.chance(0.05)) {
+        watches.removeConnection(connection);
+        model.watches = model.watches.filter((watch) => watch.connection !== connection);
+      } else if (!there.has(path)) {
+        if (parentOf(path) !== '/' && !there.has(parentOf(path))) continue;
+        expected = model.event('created', path);
+        create(path);
+        there.add(path);
+      } else if (prng.chance(0.5) || [...there].some((other) => other.startsWith(`${path}/`))) {
+        expected = model.event('changed', path);
+        change(path);
+      } else {
+        expected = model.event('deleted', path);
+        remove(path);
+        there.delete(path);
+      }
+      assert.deepEqual(events.splice(0).sort(), expected.sort());
+      assert.equal(watches.dataCount, model.watches.filter(({ table }) => table === 'data').length);
+      assert.equal(watches.childCount, model.watches.filter(({ table }) => table === 'child').length);
+    }
+    for (const connection of connections) watches.removeConnection(connection);
+    assert.deepEqual([watches.dataCount, watches.childCount, watches.dataPathCount], [0, 0, 0]);
+    for (const path of paths.filter((each) => !there.has(each))) {
+      const bytes = encodeUtf8(path);
+      assert.equal(tree.store.find(bytes, 0, bytes.length), -1, `${path} is pinned by nobody`);
+    }
+  }
 });

@@ -5,6 +5,9 @@
  * Per (table, path, connection) the modes are bits, and they coexist (since 3.9): a one-shot watch fires away without taking
  * a persistent one with it. Identity is the connection: setting a watch twice is one watch, and all go with the connection.
  *
+ * The bits are with the connection, by path. By path there are only the names of who has any: a connection alone, as most
+ * paths have, or a set (a map with bits for each path took 240 bytes per watch instead of 60).
+ *
  * Which event goes where, in order: see {@link WatchTable.onCreated} and its sisters. Source: `semantics.md` section 7.
  */
 import { EVENT } from '@zoots/protocol';
@@ -27,7 +30,8 @@ export type EventSink = (
   zxid: number,
 ) => void;
 
-type Watchers = Map<Connection, number>;
+/** Never an empty set. */
+type Watchers = Connection | Set<Connection>;
 
 export class WatchTable {
   readonly #store: ZnodeStore;
@@ -36,11 +40,14 @@ export class WatchTable {
   readonly #child = new Map<number, Watchers>();
   /** Recursive watches in the data table; while 0 no event looks at ancestors. */
   #recursiveCount = 0;
+  /** (table, path, connection) with a mode that outlasts an event. While 0 all who watch a path go when it fires. */
+  #lastingCount = 0;
   /** (path, connection) pairs per table. */
   dataCount = 0;
   childCount = 0;
-  /** Receivers of the event being fired, kept to send each connection one. */
-  readonly #fired = new Set<Connection>();
+  /** More than one set of watchers may get the event being fired; then who had it is kept, to send each connection one. */
+  #mayMeetTwice = false;
+  readonly #met = new Set<Connection>();
 
   constructor(store: ZnodeStore, sink: EventSink) {
     this.#store = store;
@@ -51,20 +58,31 @@ export class WatchTable {
 
   /** `path` is interned by the caller if need be; the table pins it. */
   add(table: WatchTableName, path: number, connection: Connection, mode: number): void {
-    const paths = table === 'data' ? this.#data : this.#child;
-    let watchers = paths.get(path);
-    if (watchers === undefined) {
-      watchers = new Map();
-      paths.set(path, watchers);
-      this.#store.pin(path, table === 'data' ? PIN.dataWatch : PIN.childWatch);
-    }
-    const before = watchers.get(connection) ?? 0;
+    const own = this.#ownWatches(table, connection);
+    const before = own.get(path) ?? 0;
     const after = before | mode;
     if (before === after) return;
-    watchers.set(connection, after);
-    this.#ownWatches(table, connection).set(path, after);
-    if (before === 0) this.#count(table, 1);
-    if ((after & ~before & MODE.recursive) !== 0) this.#recursiveCount++;
+    own.set(path, after);
+    this.#noteModes(before, after);
+    if (before !== 0) return;
+    this.#count(table, 1);
+    const paths = this.#pathsOf(table);
+    const there = paths.get(path);
+    if (there === undefined) {
+      paths.set(path, connection);
+      this.#store.pin(path, pinOf(table));
+    } else if (there instanceof Set) there.add(connection);
+    else paths.set(path, new Set([there, connection]));
+  }
+
+  #pathsOf(table: WatchTableName): Map<number, Watchers> {
+    return table === 'data' ? this.#data : this.#child;
+  }
+
+  /** Keeps the counts of modes when the bits of one watch change. */
+  #noteModes(before: number, after: number): void {
+    this.#recursiveCount += flag(after, MODE.recursive) - flag(before, MODE.recursive);
+    this.#lastingCount += flag(after, LASTING) - flag(before, LASTING);
   }
 
   #ownWatches(table: WatchTableName, connection: Connection): Map<number, number> {
@@ -91,29 +109,46 @@ export class WatchTable {
     const before = this.#modesOf(table, path, connection);
     const after = before & ~bits;
     if (before === after) return;
-    if ((before & bits & MODE.recursive) !== 0) this.#recursiveCount--;
+    this.#noteModes(before, after);
     const own = this.#ownWatches(table, connection);
-    const paths = table === 'data' ? this.#data : this.#child;
-    const watchers = paths.get(path) as Watchers;
     if (after !== 0) {
       own.set(path, after);
-      watchers.set(connection, after);
       return;
     }
     own.delete(path);
-    watchers.delete(connection);
-    this.#count(table, -1);
-    if (watchers.size > 0) return;
-    paths.delete(path);
-    this.#store.unpin(path, table === 'data' ? PIN.dataWatch : PIN.childWatch);
+    this.#strike(table, path, connection);
+  }
+
+  /** The connection watches the path no more. */
+  #strike(table: WatchTableName, path: number, connection: Connection): void {
+    const there = this.#pathsOf(table).get(path);
+    if (there instanceof Set && there.size > 1) {
+      there.delete(connection);
+      this.#count(table, -1);
+    } else this.#forgetPath(table, path, 1);
+  }
+
+  /** Nobody watches the path any more; `watcherCount` did. */
+  #forgetPath(table: WatchTableName, path: number, watcherCount: number): void {
+    this.#pathsOf(table).delete(path);
+    this.#count(table, -watcherCount);
+    this.#store.unpin(path, pinOf(table));
   }
 
   /** The connection is gone, and its watches with it. */
   removeConnection(connection: Connection): void {
-    for (const path of [...(connection.dataWatches?.keys() ?? [])]) this.#clear('data', path, connection, ~0);
-    for (const path of [...(connection.childWatches?.keys() ?? [])]) this.#clear('child', path, connection, ~0);
+    this.#strikeAll('data', connection, connection.dataWatches);
+    this.#strikeAll('child', connection, connection.childWatches);
     connection.dataWatches = null;
     connection.childWatches = null;
+  }
+
+  #strikeAll(table: WatchTableName, connection: Connection, own: Map<number, number> | null): void {
+    if (own === null) return;
+    for (const [path, bits] of own) {
+      this.#noteModes(bits, 0);
+      this.#strike(table, path, connection);
+    }
   }
 
   /** Does the connection have a watch of this type at exactly this path? */
@@ -154,14 +189,14 @@ export class WatchTable {
 
   /** NodeCreated on the path, then NodeChildrenChanged on its parent. */
   onCreated(id: number, parent: number, zxid: number): void {
-    if (this.dataCount > 0) this.#fireData(id, EVENT.nodeCreated, this.#store.get(id, F.acl), zxid, parent);
+    this.#beginEvent(this.#recursiveCount > 0);
+    if (this.dataCount > 0) this.#fireData(id, EVENT.nodeCreated, zxid, parent);
     if (this.childCount > 0) this.#fireChildren(parent, zxid);
   }
 
   onDataChanged(id: number, zxid: number): void {
-    if (this.dataCount > 0) {
-      this.#fireData(id, EVENT.nodeDataChanged, this.#store.get(id, F.acl), zxid, this.#store.get(id, F.parent));
-    }
+    this.#beginEvent(this.#recursiveCount > 0);
+    if (this.dataCount > 0) this.#fireData(id, EVENT.nodeDataChanged, zxid, this.#store.get(id, F.parent));
   }
 
   /**
@@ -169,91 +204,86 @@ export class WatchTable {
    * Called before the znode goes, while its ACL and its ancestors are still known.
    */
   onDeleting(id: number, parent: number, zxid: number): void {
-    const acl = this.#store.get(id, F.acl);
-    if (this.dataCount > 0) this.#fireData(id, EVENT.nodeDeleted, acl, zxid, parent);
-    else this.#fired.clear();
-    if (this.childCount > 0) {
-      this.#fireDeletedChildWatch(id, acl, zxid);
-      this.#fireChildren(parent, zxid);
-    }
+    this.#beginEvent(this.#recursiveCount > 0 || this.#child.has(id));
+    if (this.dataCount > 0) this.#fireData(id, EVENT.nodeDeleted, zxid, parent);
+    if (this.childCount === 0) return;
+    this.#fireAt('child', id, ~0, EVENT.nodeDeleted, id, zxid);
+    this.#fireChildren(parent, zxid);
   }
 
-  #fireData(path: number, eventType: number, acl: number, zxid: number, parent: number): void {
-    this.#fired.clear();
-    const watchers = this.#data.get(path);
-    if (watchers !== undefined) this.#fireAt('data', path, watchers, ~0, eventType, path, acl, zxid);
+  #beginEvent(mayMeetTwice: boolean): void {
+    if (this.#mayMeetTwice) this.#met.clear();
+    this.#mayMeetTwice = mayMeetTwice;
+  }
+
+  #fireData(path: number, eventType: number, zxid: number, parent: number): void {
+    this.#fireAt('data', path, ~0, eventType, path, zxid);
     if (this.#recursiveCount === 0) return;
     for (let at = parent; at !== NONE; at = this.#store.get(at, F.parent)) {
-      const above = this.#data.get(at);
-      if (above !== undefined) this.#fireAt('data', at, above, MODE.recursive, eventType, path, acl, zxid);
+      this.#fireAt('data', at, MODE.recursive, eventType, path, zxid);
     }
-  }
-
-  /** Sends to those of `watchers` with one of `modes` that have not had this event, and drops one-shot watches that fired. */
-  #fireAt(
-    table: WatchTableName,
-    path: number,
-    watchers: Watchers,
-    modes: number,
-    eventType: number,
-    eventPath: number,
-    acl: number,
-    zxid: number,
-  ): void {
-    let spent: Connection[] | null = null;
-    for (const [connection, bits] of watchers) {
-      if ((bits & modes) === 0) continue;
-      if ((bits & modes & MODE.standard) !== 0) {
-        spent ??= [];
-        spent.push(connection);
-      }
-      if (this.#fired.has(connection)) continue;
-      this.#fired.add(connection);
-      this.#sink(connection, eventType, eventPath, acl, zxid);
-    }
-    if (spent !== null) for (const connection of spent) this.#clear(table, path, connection, MODE.standard);
-  }
-
-  #fireDeletedChildWatch(id: number, acl: number, zxid: number): void {
-    // `#fired` still holds who got NodeDeleted from the data table: they get it once.
-    const watchers = this.#child.get(id);
-    if (watchers !== undefined) this.#fireAt('child', id, watchers, ~0, EVENT.nodeDeleted, id, acl, zxid);
   }
 
   #fireChildren(parent: number, zxid: number): void {
-    const watchers = this.#child.get(parent);
+    this.#beginEvent(false);
+    this.#fireAt('child', parent, ~0, EVENT.nodeChildrenChanged, parent, zxid);
+  }
+
+  /**
+   * Sends to those who watch `path` with one of `modes` and have not had this event; one-shot watches that fire go. The event's
+   * path is a znode that is present, so its row stays when the watches on it go.
+   */
+  #fireAt(
+    table: WatchTableName,
+    path: number,
+    modes: number,
+    eventType: number,
+    eventPath: number,
+    zxid: number,
+  ): void {
+    const watchers = this.#pathsOf(table).get(path);
     if (watchers === undefined) return;
-    this.#fired.clear();
-    this.#fireAt(
-      'child',
-      parent,
-      watchers,
-      ~0,
-      EVENT.nodeChildrenChanged,
-      parent,
-      this.#store.get(parent, F.acl),
-      zxid,
-    );
+    const acl = this.#store.get(eventPath, F.acl);
+    const isAllSpent = this.#lastingCount === 0;
+    if (isAllSpent) this.#forgetPath(table, path, watchers instanceof Set ? watchers.size : 1);
+    for (const connection of watchers instanceof Set ? watchers : [watchers]) {
+      if (isAllSpent) this.#ownWatches(table, connection).delete(path);
+      else if (!this.#spend(table, path, connection, modes)) continue;
+      if (this.#mayMeetTwice) {
+        if (this.#met.has(connection)) continue;
+        this.#met.add(connection);
+      }
+      this.#sink(connection, eventType, eventPath, acl, zxid);
+    }
+  }
+
+  /** False if the watch has none of the modes; a one-shot one goes. */
+  #spend(table: WatchTableName, path: number, connection: Connection, modes: number): boolean {
+    const bits = this.#modesOf(table, path, connection) & modes;
+    if (flag(bits, MODE.standard) === 1) this.#clear(table, path, connection, MODE.standard);
+    return bits !== 0;
   }
 
   // ---- for four letter words ----
 
   /** Paths of the data table with the connections that watch each. */
   *dataWatchers(): Generator<readonly [number, Iterable<Connection>]> {
-    for (const [path, watchers] of this.#data) yield [path, watchers.keys()];
+    for (const [path, watchers] of this.#data) yield [path, watchers instanceof Set ? watchers : [watchers]];
   }
 
   get dataPathCount(): number {
     return this.#data.size;
   }
+}
 
-  clear(): void {
-    for (const path of this.#data.keys()) this.#store.unpin(path, PIN.dataWatch);
-    for (const path of this.#child.keys()) this.#store.unpin(path, PIN.childWatch);
-    this.#data.clear();
-    this.#child.clear();
-    this.dataCount = 0;
-    this.childCount = 0;
-    this.#recursiveCount = 0;
-  }
+/** Modes that an event does not use up. */
+const LASTING = MODE.persistent | MODE.recursive;
+
+/** 1 if one of the mode's bits is set, else 0. */
+function flag(bits: number, mode: number): number {
+  return (bits & mode) === 0 ? 0 : 1;
+}
+
+function pinOf(table: WatchTableName): number {
+  return table === 'data' ? PIN.dataWatch : PIN.childWatch;
 }
