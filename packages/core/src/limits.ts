@@ -14,6 +14,9 @@
 
 /** Unsent reply bytes of one connection at which its requests wait. */
 export const OUT_BYTES_MAX = 4 * 1024 * 1024;
+/** Reply buffers that nobody uses and that are kept for the next replies; and the bytes of those above 64 KiB. */
+export const FREE_WRITERS_MAX = 1024;
+export const FREE_LARGE_WRITERS_BYTES_MAX = 8 * 1024 * 1024;
 /** Bytes of requests in flight over all connections at which reading pauses. */
 export const REQUEST_BYTES_IN_FLIGHT_MAX = 64 * 1024 * 1024;
 /** Frames of one connection handled in one turn before others get theirs. */
