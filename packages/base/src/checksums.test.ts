@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as zlib from 'node:zlib';
-import { adler32, crc32 } from './index.js';
+import { adler32 as adler32Of, crc32 } from './index.js';
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
+
+function adler32(bytes: Uint8Array, start: number, end: number, seed?: number): number {
+  return adler32Of(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), start, end, seed);
+}
 
 /** The definitions, byte by byte: what the fast versions are compared with. */
 function slowCrc(bytes: Uint8Array): number {

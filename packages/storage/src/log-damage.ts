@@ -93,7 +93,8 @@ function readBadRecord(place: DamagedPlace): BadRecord {
   const end = RECORD_HEAD_BYTES + length;
   const fits = length > 0 && length <= ENTRY_BYTES_MAX && offset + end <= fileBytes;
   const held = Math.max(RECORD_HEAD_BYTES, Math.min(end, used));
-  const actual = fits ? adlerOfZeros(adler32(window, RECORD_HEAD_BYTES, held), end - held) : 0;
+  const content = new DataView(window.buffer, window.byteOffset, window.byteLength);
+  const actual = fits ? adlerOfZeros(adler32(content, RECORD_HEAD_BYTES, held), end - held) : 0;
   const endByte = fits && end < used ? window[end] : 0;
   return { storedHigh: view.getInt32(0), stored: view.getUint32(4), length, end, fits, actual, endByte };
 }
@@ -181,7 +182,7 @@ function findValidRecord(window: Uint8Array, nonZeroBytes: number): number {
     const length = view.getInt32(at + 8);
     const end = at + RECORD_HEAD_BYTES + length;
     if (length < ENTRY_BYTES_MIN || end >= used || window[end] !== RECORD_END) continue;
-    if (view.getUint32(at + 4) === adler32(window, at + RECORD_HEAD_BYTES, end)) return at;
+    if (view.getUint32(at + 4) === adler32(view, at + RECORD_HEAD_BYTES, end)) return at;
   }
   return -1;
 }

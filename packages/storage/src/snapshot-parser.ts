@@ -78,8 +78,10 @@ export class SnapshotParser {
   #held = new Uint8Array(64 * 1024);
   #heldBytes = 0;
   #view = new DataView(this.#held.buffer);
-  /** Checksum of everything before the unit being read. */
+  /** Checksum of everything before `#unchecked`. */
   #checksum = 1;
+  /** Where in `#held` the units begin that are read but not in the checksum: it is taken over many at once. */
+  #unchecked = 0;
   /** Where in the uncompressed stream the unit being read begins; after an error, where it was found. */
   offset = 0;
   /** Set by the first thing that is wrong. */
@@ -111,12 +113,13 @@ export class SnapshotParser {
     while (this.error === null) {
       const next = this.#step(at);
       if (next === MORE || this.error !== null) break;
-      if (this.#form === 'file') this.#checksum = adler32(this.#held, at, next, this.#checksum);
       this.offset += next - at;
       at = next;
     }
+    this.#check(at);
     if (at > 0) this.#held.copyWithin(0, at, this.#heldBytes);
     this.#heldBytes -= at;
+    this.#unchecked = 0;
     if (this.#heldBytes > this.#unitBytesMax && !this.isEnded) this.#fail('an impossible length');
     return this.error === null;
   }
@@ -126,6 +129,11 @@ export class SnapshotParser {
     if (this.error !== null) return false;
     if (this.#expected !== 'sections') return this.#fail('the file ends too early');
     return this.#readSections();
+  }
+
+  #check(end: number): void {
+    if (this.#form === 'file') this.#checksum = adler32(this.#view, this.#unchecked, end, this.#checksum);
+    this.#unchecked = end;
   }
 
   #fail(message: string): false {
@@ -255,6 +263,7 @@ export class SnapshotParser {
 
   #readSeal(at: number): number {
     if (!this.#has(at, SEAL_BYTES)) return MORE;
+    this.#check(at);
     if (!this.#isSealAt(at, this.#checksum)) this.#fail('the seal does not agree with the content');
     this.#expected = 'sections';
     return at + SEAL_BYTES;
@@ -309,10 +318,10 @@ export class SnapshotParser {
   /** Where the section from `start` with a seal at `sealAt` ends, -1 if the seal does not agree. */
   #endOfSection(start: number, sealAt: number): number {
     if (!this.#has(sealAt, SEAL_BYTES)) return -1;
-    const checksum = adler32(this.#held, start, sealAt, this.#checksum);
+    const checksum = adler32(this.#view, start, sealAt, this.#checksum);
     if (!this.#isSealAt(sealAt, checksum)) return -1;
     const end = sealAt + SEAL_BYTES;
-    this.#checksum = adler32(this.#held, start, end, this.#checksum);
+    this.#checksum = adler32(this.#view, start, end, this.#checksum);
     return end;
   }
 }

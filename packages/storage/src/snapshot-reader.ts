@@ -1,8 +1,8 @@
 /**
  * Reads a snapshot file: chunks from the disk, through the decompression that the name's suffix asks for, into the parser.
  *
- * One chunk is taken apart between two disk operations, so that the event loop runs in between; a compressed chunk is
- * smaller, because it unfolds.
+ * One chunk is taken apart whenever one was read, so that the event loop runs in between; a compressed chunk is smaller,
+ * because it unfolds.
  */
 
 import { CHUNK_BYTES } from './chunk-reader.js';
@@ -47,43 +47,78 @@ class SnapshotReading {
   readonly #codec: Codec;
   readonly #parser: SnapshotParser;
   readonly #done: OnSnapshotRead;
-  readonly #chunk: Uint8Array;
+  /** While one chunk is taken apart, the next one is read into the other. */
+  #chunk: Uint8Array;
+  #other: Uint8Array;
   #position = 0;
+  #isReading = false;
+  #isPushing = false;
+  /** Of the chunk that was read last. */
+  #chunkBytes = 0;
   #isLast = false;
+  #hasEnded = false;
+  #error: DiskError | null = null;
+  #reason: string | null = null;
 
   constructor(file: DiskFile, codec: Codec, parser: SnapshotParser, chunkBytes: number, done: OnSnapshotRead) {
     this.#file = file;
     this.#codec = codec;
     this.#parser = parser;
     this.#chunk = new Uint8Array(chunkBytes);
+    this.#other = new Uint8Array(chunkBytes);
     this.#done = done;
   }
 
   readOn(): void {
+    this.#isReading = true;
     this.#file.read(this.#position, this.#chunk, 0, this.#chunk.length, this.#onRead);
   }
 
   readonly #onRead = (error: DiskError | null, byteCount: number): void => {
-    if (error !== null) {
-      this.#end(error, null);
-      return;
-    }
+    this.#isReading = false;
     this.#position += byteCount;
-    this.#isLast = byteCount < this.#chunk.length;
-    this.#codec.push(this.#chunk, 0, byteCount, this.#isLast, this.#onPushed);
+    this.#chunkBytes = byteCount;
+    if (error !== null) this.#end(error, null);
+    else this.#goOn();
   };
 
+  /** When the chunk before is done with and the next one is there. */
+  #goOn(): void {
+    if (this.#isReading || this.#isPushing) return;
+    if (this.#hasEnded) {
+      this.#close();
+      return;
+    }
+    const bytes = this.#chunk;
+    const byteCount = this.#chunkBytes;
+    this.#isLast = byteCount < bytes.length;
+    this.#chunk = this.#other;
+    this.#other = bytes;
+    this.#isPushing = true;
+    if (!this.#isLast) this.readOn();
+    this.#codec.push(bytes, 0, byteCount, this.#isLast, this.#onPushed);
+  }
+
   readonly #onPushed = (codecError: string | null): void => {
+    this.#isPushing = false;
     // What the parser found comes first: it names the place.
     const reason = this.#parser.error ?? codecError;
     if (reason !== null) this.#end(null, reason);
-    else if (!this.#isLast) this.readOn();
-    else this.#end(null, this.#parser.end() ? null : this.#parser.error);
+    else if (this.#isLast) this.#end(null, this.#parser.end() ? null : this.#parser.error);
+    else this.#goOn();
   };
 
   #end(error: DiskError | null, reason: string | null): void {
+    this.#hasEnded = true;
+    this.#error ??= error;
+    this.#reason ??= reason;
+    this.#goOn();
+  }
+
+  #close(): void {
     this.#codec.close();
-    const damage = reason === null ? null : { offset: this.#parser.offset, reason };
+    const error = this.#reason === null ? this.#error : null;
+    const damage = this.#reason === null ? null : { offset: this.#parser.offset, reason: this.#reason };
     this.#file.close(() => this.#done(error, damage));
   }
 }

@@ -68,8 +68,11 @@ export class SnapshotWriter extends SnapshotSections {
   #current: Block | null = null;
   /** Output of the codec on its way to the file, in order. */
   readonly #packed: Piece[] = [];
-  /** The buffer of a written block, reused as the next `out`. */
-  #spare: Uint8Array | null = null;
+  /**
+   * Buffers of written blocks, for the next ones. A fresh one for each would be a whole snapshot's worth of memory to fetch from
+   * the system and to give back, and the collector would stop the server for it again and again.
+   */
+  readonly #spares: Uint8Array[] = [];
   #position = 0;
   /** The file is being opened, or a block packed, or a piece written. */
   #isBusy = true;
@@ -138,7 +141,7 @@ export class SnapshotWriter extends SnapshotSections {
   }
 
   #updateChecksum(): number {
-    this.#checksum = adler32(this.out.bytes, this.#checkedBytes, this.out.length, this.#checksum);
+    this.#checksum = adler32(this.out.view, this.#checkedBytes, this.out.length, this.#checksum);
     this.#checkedBytes = this.out.length;
     return this.#checksum;
   }
@@ -149,10 +152,9 @@ export class SnapshotWriter extends SnapshotSections {
     this.#updateChecksum();
     this.#blocks.push({ bytes: out.bytes, length: out.length, isLast });
     this.backlogBytes += out.length;
-    out.bytes = isLast ? NO_ROOM : (this.#spare ?? new Uint8Array(BLOCK_ROOM_BYTES));
+    out.bytes = isLast ? NO_ROOM : (this.#spares.pop() ?? new Uint8Array(BLOCK_ROOM_BYTES));
     out.view = new DataView(out.bytes.buffer);
     out.length = 0;
-    this.#spare = null;
     this.#checkedBytes = 0;
     this.#next();
   }
@@ -182,7 +184,7 @@ export class SnapshotWriter extends SnapshotSections {
   #release(block: Block): void {
     this.#current = null;
     this.backlogBytes -= block.length;
-    if (block.bytes.length === BLOCK_ROOM_BYTES) this.#spare = block.bytes;
+    if (block.bytes.length === BLOCK_ROOM_BYTES) this.#spares.push(block.bytes);
     if (block.isLast) this.#complete();
     else this.#next();
   }

@@ -86,7 +86,7 @@ export function endRecord(writer: ByteWriter, recordStart: number): void {
   const entryStart = recordStart + RECORD_HEAD_BYTES;
   const view = writer.view;
   view.setInt32(recordStart, 0);
-  view.setInt32(recordStart + 4, adler32(writer.bytes, entryStart, writer.length) | 0);
+  view.setInt32(recordStart + 4, adler32(view, entryStart, writer.length) | 0);
   view.setInt32(recordStart + 8, writer.length - entryStart);
   writer.int8(RECORD_END);
 }
@@ -109,7 +109,7 @@ export function checkRecord(bytes: Uint8Array, view: DataView, at: number, end: 
   const entryEnd = entryStart + length;
   if (entryEnd >= end) return RECORD_SHORT;
   if (bytes[entryEnd] !== RECORD_END) return RECORD_NONE;
-  const isIntact = view.getInt32(at) === 0 && view.getUint32(at + 4) === adler32(bytes, entryStart, entryEnd);
+  const isIntact = view.getInt32(at) === 0 && view.getUint32(at + 4) === adler32(view, entryStart, entryEnd);
   return isIntact ? RECORD_VALID : RECORD_CHECKSUM;
 }
 

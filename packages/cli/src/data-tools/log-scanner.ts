@@ -63,7 +63,9 @@ export class LogScanner {
     const entryEnd = at + RECORD_HEAD_BYTES + length;
     const entry = this.#held.slice(at + RECORD_HEAD_BYTES, entryEnd);
     const checksum = this.#held.slice(at, at + 8);
-    const isIntact = this.#view.getInt32(at) === 0 && this.#view.getUint32(at + 4) === adler32(entry, 0, length);
+    const isIntact =
+      this.#view.getInt32(at) === 0 &&
+      this.#view.getUint32(at + 4) === adler32(this.#view, at + RECORD_HEAD_BYTES, entryEnd);
     this.#start = entryEnd + (hasEndByte ? 1 : 0);
     return { offset, isIntact, checksum, entry, hasEnd: hasEndByte && this.#held[entryEnd] === RECORD_END };
   }

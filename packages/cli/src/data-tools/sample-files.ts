@@ -108,7 +108,7 @@ export function sampleSnapshot(nodes: readonly SampleNode[]): Uint8Array {
   writer.int32(0);
   for (const node of [{ path: '', data: '' }, ...nodes]) writeNode(writer, node);
   writer.string('/');
-  writer.longPair(0, adler32(writer.bytes, 0, writer.length) | 0);
+  writer.longPair(0, adler32(writer.view, 0, writer.length) | 0);
   writer.string('/');
   return writer.toBytes();
 }

@@ -13,6 +13,11 @@ import type { SessionTable } from '../session/session-table.js';
 import type { ChangeListener, Tree } from './tree.js';
 import { F, NONE, ROOT } from './znode-store.js';
 
+/** Looked at in one step: after many deletions most rows hold nothing. */
+const ROWS_PER_STEP_MAX = 8192;
+const STAT_INTS = 15;
+const STAT_PERSISTED_BYTES = 60;
+
 export class SnapshotWalk implements ChangeListener {
   readonly #tree: Tree;
   readonly #writer: SnapshotSections;
@@ -53,14 +58,15 @@ export class SnapshotWalk implements ChangeListener {
     });
   }
 
-  /** Writes about `bytes` more; true when every row is in. */
+  /** Writes about `bytes` more; true when every row is in. Rows that are not in use are passed over, not too many at a time. */
   step(bytes: number): boolean {
     const store = this.#tree.store;
     const out = this.#writer.out;
     const limit = out.length + bytes;
-    while (this.#cursor < this.#idEnd && out.length < limit) {
+    const end = Math.min(this.#idEnd, this.#cursor + ROWS_PER_STEP_MAX);
+    while (this.#cursor < end && out.length < limit) {
       const id = this.#cursor++;
-      if (store.isPresent(id) && store.markOf(id) !== this.#mark) this.#writeWithAncestors(id);
+      if (store.isPresentWithout(id, this.#mark)) this.#writeWithAncestors(id);
     }
     return this.#cursor >= this.#idEnd;
   }
@@ -77,7 +83,7 @@ export class SnapshotWalk implements ChangeListener {
 
   beforeChange(id: number): void {
     const store = this.#tree.store;
-    if (store.markOf(id) !== this.#mark && store.isPresent(id)) this.#writeWithAncestors(id);
+    if (store.isPresentWithout(id, this.#mark)) this.#writeWithAncestors(id);
   }
 
   afterCreate(id: number): void {
@@ -86,6 +92,11 @@ export class SnapshotWalk implements ChangeListener {
 
   #writeWithAncestors(id: number): void {
     const store = this.#tree.store;
+    const parent = store.get(id, F.parent);
+    if (parent === NONE || store.markOf(parent) === this.#mark) {
+      this.#writeRow(id);
+      return;
+    }
     const chain = this.#ancestors;
     chain.length = 0;
     for (let at = id; at !== NONE && store.markOf(at) !== this.#mark; at = store.get(at, F.parent)) chain.push(at);
@@ -97,20 +108,16 @@ export class SnapshotWalk implements ChangeListener {
     const store = this.#tree.store;
     const out = this.#writer.out;
     store.setMark(id, this.#mark);
-    const pathStart = store.pathStart(id);
-    if (id === ROOT) out.int32(0);
-    else out.bufferRange(store.pathChunk(id), pathStart, pathStart + store.pathLength(id));
-    const dataLength = store.dataLength(id);
-    out.int32(dataLength);
-    if (dataLength > 0) {
-      const dataStart = store.dataStart(id);
-      out.raw(store.dataChunk(id), dataStart, dataStart + dataLength);
-    }
+    out.int32(id === ROOT ? 0 : store.pathLength(id));
+    if (id !== ROOT) store.writePath(out, id);
+    out.int32(store.dataLength(id));
+    store.writeData(out, id);
     const page = store.page(id);
     const at = store.rowAt(id);
     out.long(page[at + F.acl] as number);
-    out.reserve(60);
-    for (let i = 0; i < 15; i++) out.view.setInt32(out.length + i * 4, page[at + F.czxid + i] as number);
-    out.length += 60;
+    out.reserve(STAT_PERSISTED_BYTES);
+    const { view, length } = out;
+    for (let i = 0; i < STAT_INTS; i++) view.setInt32(length + i * 4, page[at + F.czxid + i] as number);
+    out.length = length + STAT_PERSISTED_BYTES;
   }
 }

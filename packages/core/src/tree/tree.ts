@@ -146,13 +146,10 @@ export class Tree {
     timeLow: number,
   ): number {
     const store = this.store;
-    const parent = this.#parentOf(bytes, pathStart, pathEnd);
-    if (parent === NONE) {
-      this.lastId = NONE;
-      return ERROR.noNode;
-    }
-    const id = store.intern(bytes, pathStart, pathEnd);
+    const id = store.internChild(bytes, pathStart, pathEnd);
     this.lastId = id;
+    if (id === NONE) return ERROR.noNode;
+    const parent = store.lastParent;
     if (store.isPresent(id)) return ERROR.nodeExists;
     this.#raiseParent(parent, parentCversion, zxid);
     store.attach(id, parent);
@@ -374,12 +371,11 @@ export class Tree {
     stat: number,
   ): boolean {
     const store = this.store;
-    const isRoot = pathStart === pathEnd;
-    const parent = isRoot ? NONE : this.#parentOf(bytes, pathStart, pathEnd);
-    if (!isRoot && parent === NONE) return false;
     if (!this.acls.has(acl)) return false;
-    const id = isRoot ? ROOT : store.intern(bytes, pathStart, pathEnd);
-    if (store.isPresent(id)) return false;
+    const isRoot = pathStart === pathEnd;
+    const id = isRoot ? ROOT : store.internChild(bytes, pathStart, pathEnd);
+    if (id === NONE || store.isPresent(id)) return false;
+    const parent = isRoot ? NONE : store.lastParent;
     store.attach(id, parent);
     const page = store.page(id);
     const at = store.rowAt(id);

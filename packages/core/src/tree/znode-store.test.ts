@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
-import { decodeUtf8, encodeUtf8, Prng } from '@zoots/base';
+import { ByteWriter, decodeUtf8, encodeUtf8, Prng } from '@zoots/base';
 import { Slab } from './slab.js';
 import { F, NONE, PIN, ROOT, ZnodeStore } from './znode-store.js';
 
@@ -84,7 +84,7 @@ test('a random history of attach, detach, data and pins equals a Map', () => {
   assert.deepEqual([...reached].sort(), [...model.keys()].sort());
 });
 
-test('100,000 paths keep their ids while the index splits its buckets', () => {
+test('100,000 paths keep their ids while the index grows', () => {
   const store = new ZnodeStore(1);
   const ids: number[] = [];
   for (let i = 0; i < 100_000; i++) {
@@ -124,4 +124,39 @@ test('slab values survive each other, in every size class', () => {
     const at = slab.offsetOf(handle);
     assert.deepEqual(slab.chunkOf(handle).subarray(at, at + bytes.length), bytes);
   }
+});
+
+test('a value comes out of the slab as it went in, whatever its length and wherever it lay', () => {
+  const prng = new Prng(3);
+  const slab = new Slab();
+  for (let length = 0; length < 300; length++) {
+    const source = Uint8Array.from({ length: length + 20 }, () => prng.below(256));
+    // As a part of a larger buffer, as a chunk from a socket is.
+    const view = new Uint8Array(source.buffer, 3, length + 9);
+    const start = prng.below(9);
+    const handle = slab.store(view, start, start + length);
+    const out = new ByteWriter(1);
+    out.int8(7);
+    slab.writeTo(out, handle, length);
+    assert.deepEqual(out.toBytes(), Uint8Array.of(7, ...view.subarray(start, start + length)));
+  }
+});
+
+test('a child is interned only below a znode that is present', () => {
+  const store = new ZnodeStore(1);
+  const intern = (path: string): number => {
+    const bytes = encodeUtf8(`..${path}`);
+    return store.internChild(bytes, 2, bytes.length);
+  };
+  assert.equal(intern('/a'), NONE, 'the root is not there yet');
+  store.attach(ROOT, NONE);
+  const a = intern('/a');
+  assert.deepEqual([store.lastParent, pathOf(store, a)], [ROOT, '/a']);
+  assert.equal(intern('/a/b'), NONE, 'interned, but not present');
+  assert.deepEqual([intern('/c/d'), store.lastParent], [NONE, NONE]);
+  store.attach(a, ROOT);
+  const b = intern('/a/b');
+  assert.deepEqual([store.lastParent, pathOf(store, b), intern('/a/b')], [a, '/a/b', b]);
+  const bytes = encodeUtf8('/a/b');
+  assert.equal(store.find(bytes, 0, bytes.length), b);
 });

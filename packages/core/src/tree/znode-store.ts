@@ -5,52 +5,50 @@
  * An id is in use while one of its pins is set: the znode is present in the tree, a change to it is outstanding, a watch
  * waits for it, a quota hangs on it. So "a path that may not exist yet" and "a znode" are the same small integer everywhere.
  *
- * A row is 29 int32 (116 bytes) in pages of 8,192 rows; the hash index grows by linear hashing, one bucket per insertion.
- * Neither ever copies everything at once, so there is no long stall at any size, and nothing for the garbage collector to mark.
+ * A row is 27 int32 (108 bytes) in pages of 8,192 rows; see path-index.ts for how paths are found. Neither ever copies
+ * everything at once, so there is no long stall at any size, and hardly anything for the garbage collector to mark.
  *
  * Path and data bytes live in slabs. Longs are kept as int32 pairs, high first, in the order of Stat on the wire.
  */
-import { assert, equalRanges } from '@zoots/base';
+import { assert, type ByteWriter, equalRanges } from '@zoots/base';
 import { lastSlash } from '@zoots/protocol';
+import { PathIndex } from './path-index.js';
 import { NO_BYTES, Slab } from './slab.js';
 
 /** Offsets of a row's fields. */
 export const F = {
-  hash: 0,
-  nextInBucket: 1,
-  pathHandle: 2,
-  pathLength: 3,
-  dataHandle: 4,
+  pathHandle: 0,
+  pathLength: 1,
+  dataHandle: 2,
   /** -1: null data. */
-  dataLength: 5,
-  parent: 6,
-  firstChild: 7,
-  nextSibling: 8,
-  previousSibling: 9,
-  childCount: 10,
+  dataLength: 3,
+  parent: 4,
+  /** Of a row that is not in use: the next such row. */
+  firstChild: 5,
+  nextSibling: 6,
+  previousSibling: 7,
+  childCount: 8,
   /** Pins and marks (low 8 bits), number of the snapshot that has the row already (high 24 bits). */
-  flags: 11,
-  acl: 12,
+  flags: 9,
+  acl: 10,
   /** From here on in the order of Stat on the wire. */
-  czxid: 13,
-  mzxid: 15,
-  ctime: 17,
-  mtime: 19,
-  version: 21,
-  cversion: 22,
-  aversion: 23,
-  owner: 24,
-  pzxid: 26,
+  czxid: 11,
+  mzxid: 13,
+  ctime: 15,
+  mtime: 17,
+  version: 19,
+  cversion: 20,
+  aversion: 21,
+  owner: 22,
+  pzxid: 24,
   /** CRC-32 over path and data, for the digest; kept so that a change of the stat alone need not read the data. */
-  contentCrc: 28,
+  contentCrc: 26,
 } as const;
 
-const ROW_INTS = 29;
+const ROW_INTS = 27;
 const PAGE_ROWS_BITS = 13;
 const PAGE_ROWS = 1 << PAGE_ROWS_BITS;
 const PAGE_ROW_MASK = PAGE_ROWS - 1;
-const BUCKET_PAGE_BITS = 14;
-const BUCKET_PAGE_MASK = (1 << BUCKET_PAGE_BITS) - 1;
 
 /** Reasons to keep an id. */
 export const PIN = { present: 1, pending: 2, dataWatch: 4, childWatch: 8, quota: 16 } as const;
@@ -83,7 +81,6 @@ export class ZnodeStore {
   /** One more than the highest id ever used. */
   idEnd = 0;
   #freeHead = NONE;
-  #internedCount = 0;
   /** Znodes present in the tree. */
   presentCount = 0;
   /** Bytes of data of all present znodes. */
@@ -91,11 +88,9 @@ export class ZnodeStore {
   /** Bytes of the paths of all present znodes. */
   pathBytes = 0;
   childObserver: ChildObserver | null = null;
-
-  // Linear hashing: buckets 0 .. (2^level + split - 1) are in use.
-  #buckets: Int32Array[] = [];
-  #levelMask = BUCKET_PAGE_MASK;
-  #split = 0;
+  /** The znode above the path that {@link internChild} was asked for last; NONE if there is none. */
+  lastParent = NONE;
+  readonly #index = new PathIndex(this);
 
   /** `hashSeed` keeps a hostile client from knowing which paths collide. */
   constructor(hashSeed: number) {
@@ -108,12 +103,9 @@ export class ZnodeStore {
     this.#pages = [];
     this.#paths = new Slab();
     this.#data = new Slab();
-    this.#buckets = [newBucketPage()];
-    this.#levelMask = BUCKET_PAGE_MASK;
-    this.#split = 0;
+    this.#index.clear();
     this.idEnd = 0;
     this.#freeHead = NONE;
-    this.#internedCount = 0;
     this.presentCount = 0;
     this.dataBytes = 0;
     this.pathBytes = 0;
@@ -145,42 +137,52 @@ export class ZnodeStore {
   /** The id of the path, or NONE. `""` is the root, as in ZooKeeper. */
   find(bytes: Uint8Array, start: number, end: number): number {
     if (end === start) return ROOT;
-    return this.#findHashed(bytes, start, end, this.#hash(bytes, start, end));
+    return this.#index.find(mixed(this.#hash(bytes, start, end, this.#hashSeed)), bytes, start, end - start);
   }
 
-  #hash(bytes: Uint8Array, start: number, end: number): number {
-    let hash = this.#hashSeed;
+  /** FNV-1a, which can go on from where it was. */
+  #hash(bytes: Uint8Array, start: number, end: number, before: number): number {
+    let hash = before;
     for (let i = start; i < end; i++) hash = Math.imul(hash ^ (bytes[i] as number), 0x01000193);
-    // FNV's low bits are weak for the last byte alone; fold the high ones in.
-    return hash ^ (hash >>> 15);
+    return hash;
   }
 
-  #findHashed(bytes: Uint8Array, start: number, end: number, hash: number): number {
-    const length = end - start;
-    for (let id = this.#bucketHead(hash); id !== NONE; ) {
-      const page = this.page(id);
-      const at = this.rowAt(id);
-      if (page[at + F.hash] === hash && page[at + F.pathLength] === length) {
-        const handle = page[at + F.pathHandle] as number;
-        const chunk = this.#paths.chunkOf(handle);
-        if (equalRanges(chunk, this.#paths.offsetOf(handle), bytes, start, length)) return id;
-      }
-      id = page[at + F.nextInBucket] as number;
-    }
-    return NONE;
+  /** For the index: is this the path of the id? */
+  hasPath(id: number, bytes: Uint8Array, start: number, length: number): boolean {
+    const page = this.page(id);
+    const at = this.rowAt(id);
+    if (page[at + F.pathLength] !== length) return false;
+    const handle = page[at + F.pathHandle] as number;
+    return equalRanges(this.#paths.chunkOf(handle), this.#paths.offsetOf(handle), bytes, start, length);
   }
 
   /** The id of the path, made if there is none. The caller must {@link pin} it, or {@link releaseUnpinned} it again. */
   intern(bytes: Uint8Array, start: number, end: number): number {
     if (end === start) return ROOT;
-    const hash = this.#hash(bytes, start, end);
-    const known = this.#findHashed(bytes, start, end, hash);
+    return this.#internHashed(bytes, start, end, mixed(this.#hash(bytes, start, end, this.#hashSeed)));
+  }
+
+  /**
+   * The same for a path below a znode that is present, which is left in {@link lastParent}. NONE if there is none: then nothing
+   * was made. The parent's bytes are hashed once for both paths.
+   */
+  internChild(bytes: Uint8Array, start: number, end: number): number {
+    this.lastParent = NONE;
+    const slash = lastSlash(bytes, start, end);
+    if (slash < 0) return NONE;
+    const hash = this.#hash(bytes, start, slash, this.#hashSeed);
+    const parent = slash === start ? ROOT : this.#index.find(mixed(hash), bytes, start, slash - start);
+    if (parent === NONE || !this.isPresent(parent)) return NONE;
+    this.lastParent = parent;
+    return this.#internHashed(bytes, start, end, mixed(this.#hash(bytes, slash, end, hash)));
+  }
+
+  #internHashed(bytes: Uint8Array, start: number, end: number, hash: number): number {
+    const known = this.#index.find(hash, bytes, start, end - start);
     if (known !== NONE) return known;
     const id = this.#allocateRow();
     const page = this.page(id);
     const at = this.rowAt(id);
-    page.fill(0, at, at + ROW_INTS);
-    page[at + F.hash] = hash;
     page[at + F.pathHandle] = this.#paths.store(bytes, start, end);
     page[at + F.pathLength] = end - start;
     page[at + F.dataHandle] = NO_BYTES;
@@ -190,15 +192,17 @@ export class ZnodeStore {
     page[at + F.nextSibling] = NONE;
     page[at + F.previousSibling] = NONE;
     if (isUnderSystem(bytes, start, end)) page[at + F.flags] = UNDER_SYSTEM;
-    this.#link(id, hash);
+    this.#index.add(hash, id);
     return id;
   }
 
+  /** A row full of zeros. */
   #allocateRow(): number {
-    this.#internedCount++;
     if (this.#freeHead !== NONE) {
       const id = this.#freeHead;
-      this.#freeHead = this.get(id, F.nextInBucket);
+      this.#freeHead = this.get(id, F.firstChild);
+      const at = this.rowAt(id);
+      this.page(id).fill(0, at, at + ROW_INTS);
       return id;
     }
     const id = this.idEnd++;
@@ -229,11 +233,13 @@ export class ZnodeStore {
     const page = this.page(id);
     const at = this.rowAt(id);
     if (((page[at + F.flags] as number) & PINS) !== 0 || id === ROOT) return;
-    this.#unlink(id, page[at + F.hash] as number);
-    this.#paths.release(page[at + F.pathHandle] as number, page[at + F.pathLength] as number);
-    this.#internedCount--;
+    const handle = page[at + F.pathHandle] as number;
+    const length = page[at + F.pathLength] as number;
+    const start = this.#paths.offsetOf(handle);
+    this.#index.remove(mixed(this.#hash(this.#paths.chunkOf(handle), start, start + length, this.#hashSeed)), id);
+    this.#paths.release(handle, length);
     page[at + F.pathHandle] = NO_BYTES;
-    page[at + F.nextInBucket] = this.#freeHead;
+    page[at + F.firstChild] = this.#freeHead;
     this.#freeHead = id;
   }
 
@@ -257,6 +263,11 @@ export class ZnodeStore {
     return this.get(id, F.pathLength);
   }
 
+  /** Appends the path's bytes. */
+  writePath(out: ByteWriter, id: number): void {
+    this.#paths.writeTo(out, this.get(id, F.pathHandle), this.get(id, F.pathLength));
+  }
+
   /** Offset within the path where its last component begins. */
   nameOffset(id: number): number {
     const start = this.pathStart(id);
@@ -276,6 +287,11 @@ export class ZnodeStore {
   /** -1 for null data. */
   dataLength(id: number): number {
     return this.get(id, F.dataLength);
+  }
+
+  /** Appends the bytes of the data. */
+  writeData(out: ByteWriter, id: number): void {
+    this.#data.writeTo(out, this.get(id, F.dataHandle), this.get(id, F.dataLength));
   }
 
   /** Replaces the data by the range; `start` -1 means null. */
@@ -349,81 +365,26 @@ export class ZnodeStore {
     return this.get(id, F.flags) >>> MARK_SHIFT;
   }
 
+  /** Present, and not in the snapshot of that number. */
+  isPresentWithout(id: number, mark: number): boolean {
+    const flags = this.get(id, F.flags);
+    return (flags & PIN.present) !== 0 && flags >>> MARK_SHIFT !== mark;
+  }
+
   setMark(id: number, mark: number): void {
     const page = this.page(id);
     const at = this.rowAt(id) + F.flags;
     page[at] = ((page[at] as number) & 0xff) | ((mark & MARK_MASK) << MARK_SHIFT);
   }
-
-  // ---- hash index ----
-
-  #bucketOf(hash: number): number {
-    const bucket = hash & this.#levelMask;
-    return bucket < this.#split ? hash & (this.#levelMask * 2 + 1) : bucket;
-  }
-
-  #bucketHead(hash: number): number {
-    const bucket = this.#bucketOf(hash);
-    return (this.#buckets[bucket >>> BUCKET_PAGE_BITS] as Int32Array)[bucket & BUCKET_PAGE_MASK] as number;
-  }
-
-  #link(id: number, hash: number): void {
-    if (this.#internedCount > this.#levelMask + 1 + this.#split) this.#splitBucket();
-    const bucket = this.#bucketOf(hash);
-    const page = this.#buckets[bucket >>> BUCKET_PAGE_BITS] as Int32Array;
-    this.set(id, F.nextInBucket, page[bucket & BUCKET_PAGE_MASK] as number);
-    page[bucket & BUCKET_PAGE_MASK] = id;
-  }
-
-  #unlink(id: number, hash: number): void {
-    const bucket = this.#bucketOf(hash);
-    const page = this.#buckets[bucket >>> BUCKET_PAGE_BITS] as Int32Array;
-    let at = page[bucket & BUCKET_PAGE_MASK] as number;
-    if (at === id) {
-      page[bucket & BUCKET_PAGE_MASK] = this.get(id, F.nextInBucket);
-      return;
-    }
-    for (;;) {
-      const next = this.get(at, F.nextInBucket);
-      if (next === id) break;
-      at = next;
-    }
-    this.set(at, F.nextInBucket, this.get(id, F.nextInBucket));
-  }
-
-  /** One step of linear hashing: the bucket at `split` is dealt over itself and its new twin. */
-  #splitBucket(): void {
-    const source = this.#split;
-    const twin = source + this.#levelMask + 1;
-    if (twin >>> BUCKET_PAGE_BITS === this.#buckets.length) this.#buckets.push(newBucketPage());
-    const sourcePage = this.#buckets[source >>> BUCKET_PAGE_BITS] as Int32Array;
-    const twinPage = this.#buckets[twin >>> BUCKET_PAGE_BITS] as Int32Array;
-    let id = sourcePage[source & BUCKET_PAGE_MASK] as number;
-    let stay = NONE;
-    let move = NONE;
-    while (id !== NONE) {
-      const next = this.get(id, F.nextInBucket);
-      if ((this.get(id, F.hash) & (this.#levelMask * 2 + 1)) === twin) {
-        this.set(id, F.nextInBucket, move);
-        move = id;
-      } else {
-        this.set(id, F.nextInBucket, stay);
-        stay = id;
-      }
-      id = next;
-    }
-    sourcePage[source & BUCKET_PAGE_MASK] = stay;
-    twinPage[twin & BUCKET_PAGE_MASK] = move;
-    this.#split++;
-    if (this.#split > this.#levelMask) {
-      this.#levelMask = this.#levelMask * 2 + 1;
-      this.#split = 0;
-    }
-  }
 }
 
-function newBucketPage(): Int32Array {
-  return new Int32Array(1 << BUCKET_PAGE_BITS).fill(NONE);
+/** Spreads a hash over all 32 bits: FNV's upper bits know little of the last bytes. (The finalizer of MurmurHash3.) */
+function mixed(hash: number): number {
+  let mix = hash ^ (hash >>> 16);
+  mix = Math.imul(mix, 0x85ebca6b);
+  mix ^= mix >>> 13;
+  mix = Math.imul(mix, 0xc2b2ae35);
+  return mix ^ (mix >>> 16);
 }
 
 function isUnderSystem(bytes: Uint8Array, start: number, end: number): boolean {
