@@ -129,8 +129,8 @@ export class Server {
     this.#intake = new Intake(this, this, this.#authenticator);
     this.#registry = new ConnectionRegistry(config, this.statistics, ports.logger);
     this.#flow = new FlowControl(config);
-    this.#parking = new Parking(this.#flow, (connection, frame, receivedMs) =>
-      this.#intake.serve(connection, frame, 0, frame.length, receivedMs),
+    this.#parking = new Parking(this.#flow, (connection, bytes, start, end, receivedMs) =>
+      this.#intake.serve(connection, bytes, start, end, receivedMs),
     );
     this.#handshake = new Handshake(config, this.sessions, this.statistics, ports.logger, ports.prng, this);
     this.#expiry = new Expiry(config, this.tree, this.sessions, this);

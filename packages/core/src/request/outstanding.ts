@@ -11,7 +11,7 @@ import { crc32 } from '@zoots/base';
 import type { Acl } from '@zoots/protocol';
 import { DigestSum } from '../tree/digest.js';
 import type { Tree } from '../tree/tree.js';
-import { F, PIN } from '../tree/znode-store.js';
+import { F, NONE, PIN } from '../tree/znode-store.js';
 
 const STAT_INTS = 15;
 
@@ -55,6 +55,9 @@ interface Undo {
 export class Overlay {
   readonly #tree: Tree;
   readonly #records = new Map<number, ChangeRecord>();
+  /** What {@link Overlay.record} found last: the checks of one request ask five times for the same znode. */
+  #lastId = NONE;
+  #lastRecord: ChangeRecord | undefined = undefined;
   readonly #pool: ChangeRecord[] = [];
   readonly digest = new DigestSum();
   /** Set while a multi is prepared. */
@@ -73,36 +76,47 @@ export class Overlay {
   reset(): void {
     for (const id of this.#records.keys()) this.#tree.store.unpin(id, PIN.pending);
     this.#records.clear();
+    this.#lastRecord = undefined;
     this.digest.copy(this.#tree.digest);
   }
 
   // ---- reading ----
 
   record(id: number): ChangeRecord | undefined {
-    return this.#records.get(id);
+    if (id !== this.#lastId) {
+      this.#lastId = id;
+      this.#lastRecord = this.#records.get(id);
+    }
+    return this.#lastRecord;
+  }
+
+  #put(id: number, record: ChangeRecord): void {
+    this.#records.set(id, record);
+    this.#lastId = id;
+    this.#lastRecord = record;
   }
 
   exists(id: number): boolean {
-    const record = this.#records.get(id);
+    const record = this.record(id);
     return record === undefined ? this.#tree.store.isPresent(id) : record.exists;
   }
 
   /** A stat field (of {@link F}, from czxid on) as it will be. */
   stat(id: number, field: number): number {
-    const record = this.#records.get(id);
+    const record = this.record(id);
     return record === undefined ? this.#tree.store.get(id, field) : (record.stat[statIndex(field)] as number);
   }
 
   childCount(id: number): number {
-    return this.#records.get(id)?.childCount ?? this.#tree.store.get(id, F.childCount);
+    return this.record(id)?.childCount ?? this.#tree.store.get(id, F.childCount);
   }
 
   dataLength(id: number): number {
-    return this.#records.get(id)?.dataLength ?? this.#tree.store.dataLength(id);
+    return this.record(id)?.dataLength ?? this.#tree.store.dataLength(id);
   }
 
   acls(id: number): readonly Acl[] | null {
-    const record = this.#records.get(id);
+    const record = this.record(id);
     return record === undefined ? this.#tree.acls.listOf(this.#tree.store.get(id, F.acl)) : record.acls;
   }
 
@@ -110,7 +124,7 @@ export class Overlay {
 
   /** The record to change for this txn; its share of the digest is taken out until {@link close}. */
   open(id: number, zxid: number): ChangeRecord {
-    let record = this.#records.get(id);
+    let record = this.record(id);
     if (record === undefined) {
       record = this.#newRecord(id);
       this.#undo?.push({ id, before: null });
@@ -138,10 +152,10 @@ export class Overlay {
       record.dataLength = store.dataLength(id);
       if (this.#counts(id)) {
         record.contentCrc = this.#tree.contentCrcOf(id);
-        record.digest = this.#tree.nodeDigest.ofStat(record.stat, record.contentCrc);
+        record.digest = this.#tree.digestOf(id);
       }
     }
-    this.#records.set(id, record);
+    this.#put(id, record);
     store.pin(id, PIN.pending);
     return record;
   }
@@ -188,7 +202,7 @@ export class Overlay {
   }
 
   #restore(id: number, before: ChangeRecord | null): void {
-    const record = this.#records.get(id) as ChangeRecord;
+    const record = this.record(id) as ChangeRecord;
     if (before === null) this.#drop(id, record);
     else {
       record.copy(before);
@@ -198,13 +212,15 @@ export class Overlay {
 
   #drop(id: number, record: ChangeRecord): void {
     this.#records.delete(id);
+    this.#lastRecord = undefined;
+    this.#lastId = id;
     this.#pool.push(record);
     this.#tree.store.unpin(id, PIN.pending);
   }
 
   /** A txn that touched this id is applied: the record goes unless a later txn wrote it too. */
   release(id: number, zxid: number): void {
-    const record = this.#records.get(id);
+    const record = this.record(id);
     if (record !== undefined && record.zxid <= zxid) this.#drop(id, record);
   }
 }

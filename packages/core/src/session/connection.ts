@@ -5,6 +5,7 @@
 import { ByteWriter } from '@zoots/base';
 import { FrameReader, type Id } from '@zoots/protocol';
 import { FREE_LARGE_WRITERS_BYTES_MAX, FREE_WRITERS_MAX } from '../limits.js';
+import type { ParkingLot } from '../request/parking.js';
 import type { Requester } from './requester.js';
 import type { Session } from './session-table.js';
 
@@ -49,9 +50,8 @@ export class Connection {
 
   /** Writes prepared and not yet answered; a read waits until they are none. */
   pendingWrites = 0;
-  /** Requests that wait behind a write of the same session, with the number of writes they wait for. */
-  readonly parked: ParkedRequest[] = [];
-  parkedStart = 0;
+  /** Requests that wait behind a write of the same session; null when there are none. */
+  parked: ParkingLot | null = null;
 
   /** Watch modes by path id, one map per table; see watch/watch-table.ts. */
   dataWatches: Map<number, number> | null = null;
@@ -90,7 +90,7 @@ export class Connection {
   }
 
   get parkedCount(): number {
-    return this.parked.length - this.parkedStart;
+    return this.parked === null ? 0 : this.parked.length;
   }
 
   addIdentity(identity: Id): void {
@@ -111,14 +111,6 @@ export class Connection {
     this.lastResponseMs = 0;
     this.lastLatencyMs = 0;
   }
-}
-
-/** A request that waits for an earlier write of its session: its frame's bytes are its own copy. */
-export interface ParkedRequest {
-  readonly frame: Uint8Array;
-  /** So many writes of the session must be settled before it. */
-  readonly afterWrites: number;
-  readonly receivedMs: number;
 }
 
 /** Writers given out per connection and turn, and taken back when the kernel has their bytes. */

@@ -5,7 +5,7 @@
  * An id is in use while one of its pins is set: the znode is present in the tree, a change to it is outstanding, a watch
  * waits for it, a quota hangs on it. So "a path that may not exist yet" and "a znode" are the same small integer everywhere.
  *
- * A row is 27 int32 (108 bytes) in pages of 8,192 rows; see path-index.ts for how paths are found. Neither ever copies
+ * A row is 28 int32 (112 bytes) in pages of 8,192 rows; see path-index.ts for how paths are found. Neither ever copies
  * everything at once, so there is no long stall at any size, and hardly anything for the garbage collector to mark.
  *
  * Path and data bytes live in slabs. Longs are kept as int32 pairs, high first, in the order of Stat on the wire.
@@ -43,9 +43,11 @@ export const F = {
   pzxid: 24,
   /** CRC-32 over path and data, for the digest; kept so that a change of the stat alone need not read the data. */
   contentCrc: 26,
+  /** The znode's share of the digest; kept because each change takes the old share out. */
+  digest: 27,
 } as const;
 
-const ROW_INTS = 27;
+const ROW_INTS = 28;
 const PAGE_ROWS_BITS = 13;
 const PAGE_ROWS = 1 << PAGE_ROWS_BITS;
 const PAGE_ROW_MASK = PAGE_ROWS - 1;
