@@ -12,6 +12,7 @@ import { openDataDirectories } from './data-directories.js';
 import type { DataDirectoryLock } from './data-directory-lock.js';
 import { exitCodes } from './exit-codes.js';
 import { type RunningServer, type StartServer, StartupError } from './running-server.js';
+import { keepYoungGenerationSmall } from './young-generation.js';
 
 export interface OperateOptions {
   readonly config: ServerConfig;
@@ -26,6 +27,7 @@ export interface OperateOptions {
 /** Runs a server until a signal or a failure ends it. Resolves with the exit code; never rejects. */
 export async function operateServer(options: OperateOptions): Promise<number> {
   const { logger } = options;
+  keepYoungGenerationSmall();
   const signal = awaitSignal(logger, options.isDaemon);
   // A bug anywhere, a failed assertion included: stop before it can reach the disk.
   process.on('uncaughtException', (error) => process.exit(report(error, 'server failed', logger)));
