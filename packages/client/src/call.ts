@@ -76,6 +76,10 @@ export class Call<A extends { readonly path: string }, R> extends SessionRequest
     else this.#fail(serverError(code, this.#facts()));
   }
 
+  override onLateReply(code: number): void {
+    if (code === ERROR.ok) this.#operation.late?.(this.#args);
+  }
+
   #onAnswer(reader: ByteReader): void {
     let value: R;
     try {

@@ -24,6 +24,8 @@ export interface Operation<A, R> {
   op(args: A): number;
   write(writer: ByteWriter, args: A): void;
   read(reader: ByteReader, base: string, args: A): R;
+  /** The server consented after the caller gave up: what must be known here all the same. */
+  late?(args: A): void;
   /** An error code that is an answer, not a failure. */
   readonly answer?: { readonly code: number; readonly value: R };
 }
@@ -214,6 +216,8 @@ export const REMOVE_WATCHES: Operation<RemoveWatchesArguments, void> = {
     writer.int32(type);
   },
   read: (_reader, _base, { onRemoved }) => onRemoved(),
+  // Or a watch would be thought to be there that the server has no more, and stay silent until the next reconnect.
+  late: ({ onRemoved }) => onRemoved(),
 };
 
 export interface ReconfigArguments {

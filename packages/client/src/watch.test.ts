@@ -206,6 +206,18 @@ test('removeWatches ends iterations', async () => {
   assert.deepEqual(await ended, []);
 });
 
+test('removeWatches that was given up and done by the server all the same ends iterations', async () => {
+  const watch = zk.watch('/removed', { recursive: true });
+  await watch.ready;
+  const ended = take(watch, 1);
+  const giveUp = new AbortController();
+  const removing = zk.removeWatches('/removed', 'recursive', { signal: giveUp.signal });
+  await new Promise((resolve) => process.nextTick(resolve));
+  giveUp.abort();
+  await assert.rejects(removing, { name: 'RequestAbortedError', outcome: 'unknown' });
+  assert.deepEqual(await ended, []);
+});
+
 test('a slow reader gets a gap instead of endless memory', async () => {
   await zk.create('/slow');
   await using watch = zk.watch('/slow', { bufferMax: 3 });

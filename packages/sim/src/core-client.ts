@@ -164,6 +164,7 @@ export class CoreClient implements Client, ProcessEvents {
     const asker = {
       onAnswered: (request: CoreRequest, code: number) => this.#onAnswered(process, request, code),
       onFailed: () => this.#onFailed(process),
+      onDoneLate: (request: CoreRequest) => this.#onDone(process, request),
     };
     process.core.submit(new CoreRequest(made, this.#watchOf(process, made), process.promises, asker));
   }
@@ -188,10 +189,14 @@ export class CoreClient implements Client, ProcessEvents {
 
   #onAnswered(process: CoreProcess, request: CoreRequest, code: number): void {
     this.progressCount++;
-    if (request.op === OP.removeWatches && code === 0) this.#removeWatches(process, request.request);
+    if (code === 0) this.#onDone(process, request);
     // An application that goes on from within the answer.
     if (this.#isLively(process) && this.#prng.chance(0.02)) this.#ask(process);
     this.#maybeMove(process, 0.0005);
+  }
+
+  #onDone(process: CoreProcess, request: CoreRequest): void {
+    if (request.op === OP.removeWatches) this.#removeWatches(process, request.request);
   }
 
   #isLively(process: CoreProcess): boolean {

@@ -1,6 +1,7 @@
 /** A simulated application's request over the session core: it encodes itself as the sheets say, and checks how it ends. */
 import type { ByteReader, ByteWriter } from '@zoots/base';
 import { type FailureOutcome, type FailureReason, SessionRequest, type WatchAsk } from '@zoots/client/session-core';
+import { ERROR } from '@zoots/protocol';
 import type { ClientPromises } from './checkers/client-promises.js';
 import { UNKNOWN_OP } from './checkers/wire.js';
 import { describe, isWrite, type Request, writeBody } from './request.js';
@@ -9,6 +10,8 @@ import { describe, isWrite, type Request, writeBody } from './request.js';
 export interface Asker {
   onAnswered(request: CoreRequest, code: number): void;
   onFailed(request: CoreRequest): void;
+  /** The server did what nobody waited for any more. */
+  onDoneLate(request: CoreRequest): void;
 }
 
 export class CoreRequest extends SessionRequest {
@@ -51,6 +54,10 @@ export class CoreRequest extends SessionRequest {
   onReply(errorCode: number, zxid: number, reader: ByteReader): void {
     this.#promises.onAnswered(this, errorCode, zxid, reader);
     this.#asker.onAnswered(this, errorCode);
+  }
+
+  override onLateReply(errorCode: number): void {
+    if (errorCode === ERROR.ok) this.#asker.onDoneLate(this);
   }
 
   onFailed(reason: FailureReason, outcome: FailureOutcome): void {

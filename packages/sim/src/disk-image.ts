@@ -61,6 +61,9 @@ export class Inode {
     if (lengthBytes < this.cachedLength) {
       this.cached.fill(0, lengthBytes, this.cachedLength);
       this.#markDirty(lengthBytes, this.cachedLength);
+      // What was cut off cannot arrive in part any more; the zeros of its last sector come as a whole.
+      this.#lastWriteStart = Math.min(this.#lastWriteStart, lengthBytes);
+      this.#lastWriteEnd = Math.min(this.#lastWriteEnd, lengthBytes);
     }
     this.cachedLength = lengthBytes;
   }

@@ -39,6 +39,9 @@ export abstract class SessionRequest {
   abstract onReply(errorCode: number, zxid: number, reader: ByteReader): void;
   abstract onFailed(reason: FailureReason, outcome: FailureOutcome): void;
 
+  /** The server answered after the caller gave up. What it did is done all the same; what it said is nobody's. */
+  onLateReply(_errorCode: number): void {}
+
   stage: RequestStage = 'new';
   xid = 0;
   frameBytes = 0;

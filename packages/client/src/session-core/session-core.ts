@@ -236,6 +236,7 @@ export class SessionCore {
     }
     if (zxid > 0) this.lastZxid = zxid;
     if (request.stage === 'sent') this.#complete(request, zxid, code, reader);
+    else request.onLateReply(code);
   }
 
   #complete(request: SessionRequest, zxid: number, code: number, reader: ByteReader): void {

@@ -338,10 +338,11 @@ export class Nemesis implements WorldEvents {
     const member = this.#prng.pick(this.#world.members);
     const { manner } = member.disk;
     this.#count('slowDisk', `server ${member.id}`);
-    const before = manner.syncMaxUs;
-    manner.syncMaxUs = before + this.#prng.pick([50_000, 500_000]);
-    this.#world.simulator.after(this.#prng.below(this.#cutUsMax), () => {
-      manner.syncMaxUs = before;
+    const addedUs = this.#prng.pick([50_000, 500_000]);
+    manner.syncMaxUs += addedUs;
+    // Two such times may overlap; and healing ends them all.
+    this.#later(this.#prng.below(this.#cutUsMax), () => {
+      manner.syncMaxUs -= addedUs;
     });
   }
 

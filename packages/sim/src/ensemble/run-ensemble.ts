@@ -7,6 +7,7 @@ import { Prng } from '@zoots/base';
 import type { Server } from '@zoots/core';
 import { compareState } from '../checkers/tree-state.js';
 import { fail } from '../checkers/violation.js';
+import type { Client } from '../client.js';
 import { NOTE, type TraceSink } from '../trace.js';
 import type { Member } from './member.js';
 import type { EnsembleMutant } from './mutant-ensemble.js';
@@ -154,7 +155,11 @@ export class EnsembleRun {
   }
 
   #isAnswered(): boolean {
-    return this.world.clients.every((client) => client.outstandingCount <= 1 && client.progressCount > 0);
+    const { clients, leader } = this.world;
+    const isFed = (client: Client): boolean => client.outstandingCount <= 1 && client.progressCount > 0;
+    // A client may know two servers only: one is away, and the other leads and does nothing else.
+    const leaderServes = leader?.server?.config.ensemble?.leaderServes ?? false;
+    return leaderServes ? clients.every(isFed) : clients.some(isFed);
   }
 
   #await(what: string, boundMs: number, condition: () => boolean): void {
