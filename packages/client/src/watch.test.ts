@@ -214,7 +214,7 @@ test('removeWatches that was given up and done by the server all the same ends i
   const removing = zk.removeWatches('/removed', 'recursive', { signal: giveUp.signal });
   await new Promise((resolve) => process.nextTick(resolve));
   giveUp.abort();
-  await assert.rejects(removing, { name: 'RequestAbortedError', outcome: 'unknown' });
+  await assert.rejects(removing, { name: 'AbortError', outcome: 'unknown' });
   assert.deepEqual(await ended, []);
 });
 
