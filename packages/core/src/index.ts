@@ -3,7 +3,7 @@ export * from './limits.js';
 export * from './ports.js';
 export { AclChecker, type Scheme } from './request/acl-check.js';
 export * from './server.js';
-export { Connection, type ConnectionState, WriterPool } from './session/connection.js';
+export { Connection, type ConnectionState, forEachPart, type Loan, WriterPool } from './session/connection.js';
 export { sessionPassword } from './session/password.js';
 export { Session, SessionTable } from './session/session-table.js';
 export * from './statistics.js';

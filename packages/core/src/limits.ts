@@ -8,6 +8,7 @@
  *   connections; beyond it a connection that has requests in flight is paused until it is below again. `requestBytesMax`
  *   bounds their bytes the same way.
  * - replies: a connection whose unsent replies exceed `outBytesMax` is paused until the kernel took them.
+ *   A large child list is lent to its replies and not copied, so that it is there once however many clients ask for it.
  * - watches, sessions, znodes: bounded by memory alone, as in Apache; `maxClientCnxns` bounds connections per address.
  * The outstanding-change records and the log batch hold what is in flight and nothing else, so the same bounds hold for them.
  */
@@ -30,6 +31,8 @@ export const SNAPSHOT_BACKLOG_BYTES_MAX = 4 * 1024 * 1024;
 export const SNAPSHOT_POLL_MS = 2;
 /** Children from which on a parent's list is kept encoded: tree/child-lists.ts. */
 export const CHILD_LIST_COUNT_MIN = 32;
+/** Bytes from which on such a list is sent as it lies there, without a copy in the reply. */
+export const CHILD_LIST_LOAN_BYTES_MIN = 16 * 1024;
 /** What all such lists may take together; beyond it the one read longest ago goes. */
 export const CHILD_LISTS_BYTES_MAX = 64 * 1024 * 1024;
 /** Znodes looked at for a container or TTL in one turn. */

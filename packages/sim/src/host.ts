@@ -6,8 +6,8 @@
  * inputs came meanwhile; then everything that is dirty is sent. Compare server/turn.ts and server/net/client-listener.ts.
  */
 import { createHash } from 'node:crypto';
-import { type ByteWriter, type LogFields, logLevelOff, logLevels, type Prng } from '@zoots/base';
-import { type Connection, type QuorumNet, Server } from '@zoots/core';
+import { ByteWriter, type LogFields, logLevelOff, logLevels, type Prng } from '@zoots/base';
+import { type Connection, forEachPart, type QuorumNet, Server } from '@zoots/core';
 import { FrameReader, OP } from '@zoots/protocol';
 import { purge } from '@zoots/storage';
 import { fail } from './checkers/violation.js';
@@ -383,7 +383,7 @@ export class Host {
 
   #flush(server: Server, connection: Connection): void {
     const socket = this.#sockets.get(connection);
-    const out = connection.out;
+    const out = wholeOut(connection);
     connection.out = null;
     if (socket === undefined) {
       if (out !== null) server.recycle(out);
@@ -463,4 +463,14 @@ function hasRenewingFrame(socket: Socket, bytes: Uint8Array, start: number, end:
 /** The zxid in a snapshot's name; 0 without a snapshot. */
 function snapshotZxid(name: unknown): number {
   return typeof name === 'string' ? Number.parseInt(name.split('.')[1] as string, 16) : 0;
+}
+
+/** What the connection has to send, loans copied in. */
+function wholeOut(connection: Connection): ByteWriter | null {
+  const { out } = connection;
+  const loans = connection.takeLoans();
+  if (out === null || loans === null) return out;
+  const whole = new ByteWriter();
+  forEachPart(out, loans, (bytes, start, end) => whole.raw(bytes, start, end));
+  return whole;
 }

@@ -10,7 +10,7 @@ import { counterOf, type EnsembleConfiguration, formatZxid } from '@zoots/protoc
 import { MemoryDisk } from '@zoots/storage';
 import type { CoreConfig, Ports } from '../ports.js';
 import { Server } from '../server.js';
-import type { Connection } from '../session/connection.js';
+import { type Connection, forEachPart } from '../session/connection.js';
 import type { Peer } from '../zab/peer.js';
 import { type ConnectOptions, TestClient } from './stage-client.js';
 import { configOf, configurationOf, type TestOptions, VERSION_DIR } from './stage-config.js';
@@ -135,9 +135,10 @@ export class TestMember {
   #flush(server: Server, connection: Connection): void {
     const client = this.clients.get(connection);
     const { out } = connection;
+    const loans = connection.takeLoans();
     connection.out = null;
     if (out !== null) {
-      client?.onBytes(out.toBytes());
+      forEachPart(out, loans ?? [], (bytes, start, end) => client?.onBytes(bytes.slice(start, end)));
       server.recycle(out);
     }
     const isDone = connection.state === 'closed' || (connection.pendingWrites === 0 && connection.parkedCount === 0);

@@ -66,7 +66,7 @@ export class FlowControl {
     const own = connection.pendingWrites + connection.parkedCount;
     if (own > 0 && (this.count > globalOutstandingLimit || this.bytes > REQUEST_BYTES_IN_FLIGHT_MAX)) return true;
     if (throttle.requestsMax > 0 && this.count >= throttle.requestsMax) return true;
-    const outBytes = connection.unsentBytes + (connection.out?.length ?? 0);
+    const outBytes = connection.unsentBytes + (connection.out?.length ?? 0) + connection.loanBytes;
     return own >= REQUESTS_PER_CONNECTION_MAX || outBytes > OUT_BYTES_MAX;
   }
 

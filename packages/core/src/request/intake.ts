@@ -178,9 +178,10 @@ export class Intake {
   #serveRead(connection: Connection, op: number, xid: number, reader: ByteReader): void {
     const out = this.#host.outOf(connection);
     const frame = beginReply(out, xid, this.#host.lastZxid());
+    const loanBytesBefore = connection.loanBytes;
     const read = READ.get(op) as NonNullable<ReturnType<typeof READ.get>>;
     const code = read(this.#context, connection, reader, out);
-    if (code === ERROR.ok) endReply(out, frame);
+    if (code === ERROR.ok) endReply(out, frame, connection.loanBytes - loanBytesBefore);
     else failReply(out, frame, code);
   }
 

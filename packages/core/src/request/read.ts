@@ -75,7 +75,7 @@ function readChildren(withStat: boolean): ReadOp {
     if (reader.failed) return ERROR.marshallingError;
     const id = findReadable(context, connection, reader, PERM.read);
     if (id < 0) return id;
-    context.tree.childLists.write(out, id);
+    context.tree.childLists.writeOrLend(out, connection, id);
     if (withStat) writeStat(out, context.tree, id);
     if (watch) context.watches.add('child', id, connection, MODE.standard);
     return ERROR.ok;

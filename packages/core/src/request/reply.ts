@@ -23,8 +23,9 @@ export function beginReply(out: ByteWriter, xid: number, zxid: number): number {
   return start;
 }
 
-export function endReply(out: ByteWriter, start: number): void {
-  out.setInt32At(start, out.length - start - 4);
+/** `loanBytes`: what the reply has beside the bytes in `out`. */
+export function endReply(out: ByteWriter, start: number, loanBytes = 0): void {
+  out.setInt32At(start, out.length - start - 4 + loanBytes);
 }
 
 /** Leaves the header alone, with the code. */

@@ -31,6 +31,9 @@ export class Connection {
 
   /** Bytes for the client; null when there are none. The shell takes the writer away when it sends. */
   out: ByteWriter | null = null;
+  /** Bytes that leave amid those of `out` without being copied there, in order; null when there are none. */
+  loans: Loan[] | null = null;
+  loanBytes = 0;
   /** The shell's own: what carries the bytes. The core never looks at it. */
   carrier: object | null = null;
   /** In the list of connections the shell must look at. */
@@ -93,6 +96,21 @@ export class Connection {
     return this.parked === null ? 0 : this.parked.length;
   }
 
+  /** Puts the first `length` bytes behind what `out` has now. Nobody may change them any more: who knows when they are sent. */
+  borrow(bytes: Uint8Array, length: number): void {
+    this.loans ??= [];
+    this.loans.push({ bytes, length, at: (this.out as ByteWriter).length });
+    this.loanBytes += length;
+  }
+
+  /** The shell takes them away with `out`. */
+  takeLoans(): readonly Loan[] | null {
+    const { loans } = this;
+    this.loans = null;
+    this.loanBytes = 0;
+    return loans;
+  }
+
   addIdentity(identity: Id): void {
     const known = this.identities.some((one) => one.scheme === identity.scheme && one.id === identity.id);
     if (!known) this.identities.push(identity);
@@ -111,6 +129,28 @@ export class Connection {
     this.lastResponseMs = 0;
     this.lastLatencyMs = 0;
   }
+}
+
+/** The first `length` bytes of others' that go before what `out` has from `at` on. */
+export interface Loan {
+  readonly bytes: Uint8Array;
+  readonly length: number;
+  readonly at: number;
+}
+
+/** Visits what leaves, in order. */
+export function forEachPart(
+  out: ByteWriter,
+  loans: readonly Loan[],
+  visit: (bytes: Uint8Array, start: number, end: number) => void,
+): void {
+  let from = 0;
+  for (const { bytes, length, at } of loans) {
+    if (at > from) visit(out.bytes, from, at);
+    visit(bytes, 0, length);
+    from = at;
+  }
+  if (out.length > from) visit(out.bytes, from, out.length);
 }
 
 /** Writers given out per connection and turn, and taken back when the kernel has their bytes. */

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
 import { ByteReader, ByteWriter, encodeUtf8, Prng } from '@zoots/base';
-import { CHILD_LIST_COUNT_MIN } from '../limits.js';
+import { CHILD_LIST_COUNT_MIN, CHILD_LIST_LOAN_BYTES_MIN } from '../limits.js';
 import { ChildLists } from './child-lists.js';
 import { F, NONE, ROOT, ZnodeStore } from './znode-store.js';
 
@@ -30,10 +30,7 @@ class Stage {
   names(parent: number): string[] {
     const out = new ByteWriter();
     this.lists.write(out, parent);
-    const reader = new ByteReader(out.bytes, 0, out.length);
-    const names = Array.from({ length: reader.int32() }, () => reader.string() as string);
-    assert.deepEqual([reader.failed, reader.remaining], [false, 0]);
-    return names;
+    return namesIn(out);
   }
 
   fill(parentPath: string, count: number): number {
@@ -124,3 +121,45 @@ test('of too many lists, the one read longest ago goes', () => {
   const isListed = (parent: number): boolean => (stage.store.get(parent, F.flags) & 0x40) !== 0;
   assert.deepEqual(parents.map(isListed), [true, false, true, true]);
 });
+
+test('what was lent stays as it was, whatever comes and goes; the list goes on', () => {
+  const prng = new Prng(9);
+  const stage = new Stage();
+  const parent = stage.fill('/p', 4_000);
+  const there = new Set(Array.from({ length: 4_000 }, (_, i) => `n${i}`));
+  const loans: { bytes: Uint8Array; length: number; copy: Uint8Array }[] = [];
+  const borrower = {
+    borrow: (bytes: Uint8Array, length: number): void => {
+      loans.push({ bytes, length, copy: bytes.slice(0, length) });
+    },
+  };
+  let copied = 0;
+  for (let step = 0; step < 400; step++) {
+    const name = `n${prng.below(5_000)}`;
+    if (prng.chance(0.3)) {
+      // Nothing, so that some reads find the list as the read before left it.
+    } else if (there.delete(name)) stage.remove(`/p/${name}`);
+    else {
+      there.add(name);
+      stage.add(`/p/${name}`, parent);
+    }
+    const out = new ByteWriter();
+    const loanCount = loans.length;
+    stage.lists.writeOrLend(out, borrower, parent);
+    const loan = loans[loanCount];
+    if (loan === undefined) copied++;
+    else out.raw(loan.bytes, 0, loan.length);
+    assert.ok(out.length > CHILD_LIST_LOAN_BYTES_MIN);
+    assert.deepEqual(namesIn(out).sort(), [...there].sort());
+  }
+  assert.ok(copied > 50 && loans.length > 50, `${copied} copied, ${loans.length} lent`);
+  assert.ok(new Set(loans.map(({ bytes }) => bytes)).size > 10);
+  for (const { bytes, length, copy } of loans) assert.deepEqual(bytes.subarray(0, length), copy);
+});
+
+function namesIn(out: ByteWriter): string[] {
+  const reader = new ByteReader(out.bytes, 0, out.length);
+  const names = Array.from({ length: reader.int32() }, () => reader.string() as string);
+  assert.deepEqual([reader.failed, reader.remaining], [false, 0]);
+  return names;
+}

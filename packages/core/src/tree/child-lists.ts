@@ -10,7 +10,7 @@
  * (a walk costs no more then), or, the one read longest ago first, when all together take more than `CHILD_LISTS_BYTES_MAX`.
  */
 import { assert, ByteWriter } from '@zoots/base';
-import { CHILD_LIST_COUNT_MIN, CHILD_LISTS_BYTES_MAX } from '../limits.js';
+import { CHILD_LIST_COUNT_MIN, CHILD_LIST_LOAN_BYTES_MIN, CHILD_LISTS_BYTES_MAX } from '../limits.js';
 import { type ChildObserver, F, NONE, ROOT, type ZnodeStore } from './znode-store.js';
 
 /** A name's length field. */
@@ -18,9 +18,16 @@ const LENGTH_BYTES = 4;
 /** What a list takes beside its bytes and ids: some objects and two array buffers. */
 const LIST_OVERHEAD_BYTES = 1024;
 
+/** Takes bytes that stay as they are, without a copy. */
+export interface Borrower {
+  borrow(bytes: Uint8Array, length: number): void;
+}
+
 /** A parent's names, each an int32 length and its bytes, in the order in which they came to the list. */
 class ChildList {
-  readonly names: ByteWriter;
+  names: ByteWriter;
+  /** The array of `names` that was lent last: behind its end it may be written, within it no more. */
+  #lent: Uint8Array | null = null;
   /** Of the names, in their order. */
   ids: Int32Array;
   count = 0;
@@ -54,11 +61,17 @@ class ChildList {
     this.#mayBeGone[id & 0xff] = 1;
   }
 
-  /** Takes out the names of those that went: runs of names that stay move to the front. */
-  sweep(): void {
-    if (this.#gone.size === 0) return;
-    const { ids, names } = this;
-    const { bytes, view } = names;
+  lend(borrower: Borrower): void {
+    this.#lent = this.names.bytes;
+    borrower.borrow(this.names.bytes, this.names.length);
+  }
+
+  /** Takes out the names of those that went: runs of names that stay move to the front. False if there was nothing to do. */
+  sweep(): boolean {
+    if (this.#gone.size === 0) return false;
+    const { ids } = this;
+    const { bytes, view } = this.names;
+    const swept = this.#lent === bytes ? new ByteWriter(bytes.length) : this.names;
     let kept = 0;
     let keptBytes = 0;
     let runStart = 0;
@@ -67,17 +80,19 @@ class ChildList {
       const id = ids[i] as number;
       const end = at + LENGTH_BYTES + view.getInt32(at);
       if (this.#mayBeGone[id & 0xff] === 1 && i < (this.#gone.get(id) ?? 0)) {
-        if (at > runStart) bytes.copyWithin(keptBytes, runStart, at);
+        if (at > runStart) swept.bytes.set(bytes.subarray(runStart, at), keptBytes);
         keptBytes += at - runStart;
         runStart = end;
       } else ids[kept++] = id;
       at = end;
     }
-    if (at > runStart) bytes.copyWithin(keptBytes, runStart, at);
-    names.length = keptBytes + at - runStart;
+    if (at > runStart) swept.bytes.set(bytes.subarray(runStart, at), keptBytes);
+    swept.length = keptBytes + at - runStart;
+    this.names = swept;
     this.count = kept;
     this.#gone.clear();
     this.#mayBeGone.fill(0);
+    return true;
   }
 }
 
@@ -109,15 +124,39 @@ export class ChildLists implements ChildObserver {
 
   /** Writes vector<ustring> of the children's names, in no particular order. */
   write(out: ByteWriter, parent: number): void {
+    this.writeOrLend(out, null, parent);
+  }
+
+  /**
+   * The same; the names of a large list are lent, if they have not changed: it goes to any number of clients without a copy.
+   * (1,000 clients that ask for 100,000 names at once would otherwise make 2 GB of replies.) A list that was just swept is
+   * copied: it may well be swept again, and that needs a new array once the old one is lent.
+   */
+  writeOrLend(out: ByteWriter, borrower: Borrower | null, parent: number): void {
     const count = this.#store.get(parent, F.childCount);
-    const list = count < CHILD_LIST_COUNT_MIN ? null : this.#read(parent, count);
-    if (list === null) this.#writeWalking(out, parent, count);
-    else {
-      assert(list.count === count, 'a child list has the names of all children');
-      out.reserve(LENGTH_BYTES + list.names.length);
-      out.int32(count);
-      out.raw(list.names.bytes, 0, list.names.length);
+    if (count < CHILD_LIST_COUNT_MIN) {
+      this.#writeWalking(out, parent, count);
+      return;
     }
+    const known = this.#lists.get(parent);
+    const isSwept = known?.sweep() ?? false;
+    if (known !== undefined) this.#noteRead(parent, known);
+    const list = known ?? this.#make(parent, count);
+    if (list === null) {
+      this.#writeWalking(out, parent, count);
+      return;
+    }
+    assert(list.count === count, 'a child list has the names of all children');
+    out.int32(count);
+    if (borrower !== null && !isSwept && list.names.length >= CHILD_LIST_LOAN_BYTES_MIN) list.lend(borrower);
+    else out.raw(list.names.bytes, 0, list.names.length);
+  }
+
+  #noteRead(parent: number, list: ChildList): void {
+    list.changesSinceRead = 0;
+    // The last one in the map is the one read last.
+    this.#lists.delete(parent);
+    this.#lists.set(parent, list);
   }
 
   #writeWalking(out: ByteWriter, parent: number, count: number): void {
@@ -130,18 +169,7 @@ export class ChildLists implements ChildObserver {
     }
   }
 
-  /** The list as it is now; null if it would be too large to keep. */
-  #read(parent: number, count: number): ChildList | null {
-    const known = this.#lists.get(parent);
-    if (known === undefined) return this.#make(parent, count);
-    known.sweep();
-    known.changesSinceRead = 0;
-    // The last one in the map is the one read last.
-    this.#lists.delete(parent);
-    this.#lists.set(parent, known);
-    return known;
-  }
-
+  /** Null if the list would be too large to keep. */
   #make(parent: number, count: number): ChildList | null {
     const store = this.#store;
     const prefix = nameOffsetBelow(store, parent);

@@ -6,7 +6,7 @@
  * side still get the text.
  */
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
-import type { Connection, Server } from '@zoots/core';
+import { type Connection, forEachPart, type Loan, type Server } from '@zoots/core';
 import { acceptSockets } from './accept-sockets.js';
 
 export interface ListenOptions {
@@ -176,19 +176,27 @@ export class ClientListener {
   readonly flush = (connection: Connection): void => {
     const socket = socketOf(connection);
     const out = connection.out;
+    const loans = connection.loans === null ? null : connection.takeLoans();
     connection.out = null;
     if (socket === null) {
       if (out !== null) this.#server.recycle(out);
       return;
     }
-    if (out !== null) this.#send(connection, socket, out);
+    if (out !== null) this.#send(connection, socket, out, loans);
     if (isFinished(connection)) this.#end(socket);
     else this.#pauseOrResume(socket);
   };
 
-  #send(connection: Connection, socket: Socket, out: NonNullable<Connection['out']>): void {
-    // A Buffer over the writer's bytes: of a view of them the socket would make one more view.
-    if (out.length > 0 && !socket.destroyed) socket.write(Buffer.from(out.bytes.buffer as ArrayBuffer, 0, out.length));
+  #send(
+    connection: Connection,
+    socket: Socket,
+    out: NonNullable<Connection['out']>,
+    loans: readonly Loan[] | null,
+  ): void {
+    if (out.length > 0 && !socket.destroyed) {
+      if (loans === null) socket.write(bufferOf(out.bytes, 0, out.length));
+      else sendParts(socket, out, loans);
+    }
     connection.unsentBytes = socket.writableLength;
     // Zero: the kernel has a copy, and the buffer can serve another connection. Otherwise it belongs to the socket.
     if (connection.unsentBytes === 0) this.#server.recycle(out);
@@ -240,6 +248,18 @@ function listener<Emitter>(run: (emitter: Emitter) => void): (this: Emitter) => 
   return function (): void {
     run(this);
   };
+}
+
+/** One call of the kernel for all parts. */
+function sendParts(socket: Socket, out: NonNullable<Connection['out']>, loans: readonly Loan[]): void {
+  socket.cork();
+  forEachPart(out, loans, (bytes, start, end) => socket.write(bufferOf(bytes, start, end)));
+  socket.uncork();
+}
+
+/** Over the same bytes; of a view of them that is no Buffer the socket would make one more view. */
+function bufferOf(bytes: Uint8Array, start: number, end: number): Buffer {
+  return Buffer.from(bytes.buffer as ArrayBuffer, start, end - start);
 }
 
 function socketOf(connection: Connection): ClientSocket | null {
