@@ -91,3 +91,18 @@ test('a buffer that was read is a copy, also out of bytes whose own slice gives 
   bytes.fill(0);
   assert.equal(hex(copy), '0102');
 });
+
+test('a range of a reader is written as bufferRange writes it, whatever its length and place', () => {
+  const bytes = new Uint8Array(2048).map((_, at) => (at * 37) ^ (at >> 3));
+  const reader = new ByteReader(bytes.subarray(5), 0, 2000);
+  for (const length of [0, 1, 3, 4, 5, 31, 32, 127, 128, 255, 256, 257, 1000]) {
+    for (const start of [0, 1, 6, 500]) {
+      const expected = new ByteWriter(16);
+      const written = new ByteWriter(16);
+      for (const writer of [expected, written]) writer.int8(7);
+      expected.bufferRange(reader.bytes, start, start + length);
+      written.bufferFrom(reader, start, start + length);
+      assert.deepEqual(written.toBytes(), expected.toBytes(), `${length} bytes from ${start}`);
+    }
+  }
+});

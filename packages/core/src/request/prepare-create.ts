@@ -125,10 +125,9 @@ function sequencedPath(p: Preparer, bytes: Uint8Array, start: number, end: numbe
 
 function writeCreateBody(p: Preparer, op: number, request: CreateRequest, path: ByteWriter, cversion: number): void {
   const entry = p.entry;
-  const bytes = p.reader.bytes;
   entry.bufferRange(path.bytes, 0, path.length);
   if (request.dataStart < 0) entry.int32(-1);
-  else entry.bufferRange(bytes, request.dataStart, request.dataEnd);
+  else entry.bufferFrom(p.reader, request.dataStart, request.dataEnd);
   entry.raw(p.aclScratch.bytes, 0, p.aclScratch.length);
   if (op === OP.create || op === OP.create2) entry.bool(isEphemeralMode(request.flags));
   entry.int32(cversion);

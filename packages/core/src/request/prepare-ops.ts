@@ -120,9 +120,9 @@ export function prepareSetData(p: Preparer): number {
   if (!versionMatches(version, current)) return ERROR.badVersion;
   const next = (current + 1) | 0;
   const entry = p.entry;
-  entry.bufferRange(reader.bytes, start, end);
+  entry.bufferFrom(reader, start, end);
   if (dataStart < 0) entry.int32(-1);
-  else entry.bufferRange(reader.bytes, dataStart, dataEnd);
+  else entry.bufferFrom(reader, dataStart, dataEnd);
   entry.int32(next);
 
   const record = p.overlay.open(id, p.zxid);
