@@ -28,6 +28,8 @@ export class Turn {
   #isSuspended = false;
   #timer: NodeJS.Timeout | null = null;
   #timerDueMs = Number.POSITIVE_INFINITY;
+  /** As the last turn left it. */
+  #deadlineMs = Number.POSITIVE_INFINITY;
   readonly #clock: Clock;
 
   constructor(
@@ -66,21 +68,30 @@ export class Turn {
     if (peer !== null) this.#flushPeers(peer.takeDirty());
   };
 
-  /** One timer, for the earliest thing that time alone brings about. */
+  /**
+   * One timer, for the earliest thing that time alone brings about. One that is set for an earlier moment stays and sets the next:
+   * while clients come and go each turn has another deadline, and a timer anew for each was 2 % of the processor.
+   */
   #arm(deadlineMs: number): void {
+    this.#deadlineMs = deadlineMs;
     if (deadlineMs === this.#timerDueMs) return;
+    const nowMs = this.#clock.nowMs();
+    const isSetEarlier = nowMs < this.#timerDueMs && this.#timerDueMs < deadlineMs;
+    if (this.#timer !== null && isSetEarlier) return;
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     this.#timerDueMs = deadlineMs;
     if (deadlineMs === Number.POSITIVE_INFINITY) return;
-    this.#timer = setTimeout(this.#onTimer, Math.min(Math.max(deadlineMs - this.#clock.nowMs(), 1), 60_000));
+    this.#timer = setTimeout(this.#onTimer, Math.min(Math.max(deadlineMs - nowMs, 1), 60_000));
   }
 
   readonly #onTimer = (): void => {
     this.#timer = null;
     this.#timerDueMs = Number.POSITIVE_INFINITY;
     // A turn opened now would see an old time when it goes on.
-    if (!this.#isSuspended) this.#server?.tick();
+    if (this.#isSuspended) return;
+    if (this.#clock.nowMs() < this.#deadlineMs) this.#arm(this.#deadlineMs);
+    else this.#server?.tick();
   };
 
   /** Nothing leaves and nothing falls due until {@link resume}, as in a process that the system does not run. */
