@@ -4,8 +4,8 @@
  * What a client can make the server hold, and what stops it:
  * - unread frames: the shell stops reading a socket while its connection is `isPaused`; at most one chunk (64 KiB) and one
  *   frame (jute.maxbuffer) are held beside the kernel's own buffer.
- * - requests in flight (prepared, not yet applied; reads parked behind them): `globalOutstandingLimit` requests over all
- *   connections; beyond it a connection that has requests in flight is paused until it is below again. `requestBytesMax`
+ * - requests in flight: `globalOutstandingLimit` over all connections of those that are prepared and not yet applied, and twice as many reads
+ *   parked behind them; beyond either a connection that has requests in flight is paused until it is below again. `requestBytesMax`
  *   bounds their bytes the same way.
  * - replies: a connection whose unsent replies exceed `outBytesMax` is paused until the kernel took them.
  *   A large child list is lent to its replies and not copied, so that it is there once however many clients ask for it.
@@ -18,6 +18,8 @@ export const OUT_BYTES_MAX = 4 * 1024 * 1024;
 /** Reply buffers that nobody uses and that are kept for the next replies; and the bytes of those above 64 KiB. */
 export const FREE_WRITERS_MAX = 1024;
 export const FREE_LARGE_WRITERS_BYTES_MAX = 8 * 1024 * 1024;
+/** Reads that may be parked over all connections, as a multiple of `globalOutstandingLimit`. */
+export const PARKED_PER_OUTSTANDING = 2;
 /** Bytes of requests in flight over all connections at which reading pauses. */
 export const REQUEST_BYTES_IN_FLIGHT_MAX = 64 * 1024 * 1024;
 /** Frames of one connection handled in one turn before others get theirs. */

@@ -112,7 +112,7 @@ export class Parking {
 
   /** Keeps a copy of the frame until the session's latest write is applied. */
   park(connection: Connection, bytes: Uint8Array, start: number, end: number, receivedMs: number): void {
-    this.#flow.enter(end - start);
+    this.#flow.park(end - start);
     connection.parked ??= this.#freeLots.pop() ?? new ParkingLot();
     connection.parked.push(bytes, start, end, (connection.session as Session).writesSubmitted, receivedMs);
   }
@@ -132,7 +132,7 @@ export class Parking {
     while (lot.length > 0 && lot.afterWrites <= settledCount) {
       const { bytes, start, end, receivedMs } = lot;
       lot.shift();
-      this.#flow.leave(end - start);
+      this.#flow.unpark(end - start);
       if (connection.state === 'open') this.#serve(connection, bytes, start, end, receivedMs);
     }
     // A request that closed its connection has dropped the rest.
@@ -149,7 +149,7 @@ export class Parking {
     const lot = connection.parked;
     if (lot === null) return;
     while (lot.length > 0) {
-      this.#flow.leave(lot.end - lot.start);
+      this.#flow.unpark(lot.end - lot.start);
       lot.shift();
     }
     this.#free(connection, lot);
