@@ -19,6 +19,15 @@ function children(client: TestClient, op: number): number {
   });
 }
 
+function fill(client: TestClient, ensemble: TestEnsemble): void {
+  client.create('/services');
+  for (let i = 0; i < COUNT; i++) {
+    client.create(`/services/${nameOf(i)}`);
+    if (i % 500 === 0) ensemble.settle();
+  }
+  ensemble.settle();
+}
+
 function readNames(client: TestClient, xid: number, restBytes: number): { names: string[]; rest: Uint8Array } {
   const { body, code } = client.reply(xid) as NonNullable<ReturnType<TestClient['reply']>>;
   assert.equal(code, 0);
@@ -32,12 +41,7 @@ test('large child lists, pipelined among other requests and changes, are those o
   const ensemble = new TestEnsemble({}).start();
   const member = ensemble.members.find(({ role }) => role === 'following') as TestMember;
   const client = ensemble.client(member, { timeoutMs: 9_000 });
-  client.create('/services');
-  for (let i = 0; i < COUNT; i++) {
-    client.create(`/services/${nameOf(i)}`);
-    if (i % 500 === 0) ensemble.settle();
-  }
-  ensemble.settle();
+  fill(client, ensemble);
   assert.ok(member.live.tree.childLists.count === 0);
 
   const data = client.getData('/services');
