@@ -6,10 +6,8 @@
  * The part over path and data is kept apart (`contentCrc`), so that a change of the stat alone costs 60 bytes.
  * Source: ZooKeeper's DigestCalculator and AdHash.
  */
-import { crc32 } from '@zoots/base';
+import { crc32, crc32OfInt, crc32OfPair } from '@zoots/base';
 import { F, ROOT, type ZnodeStore } from './znode-store.js';
-
-const STAT_BYTES = 60;
 
 /** Adds and subtracts 32-bit values in 64 bits. */
 export class DigestSum {
@@ -43,11 +41,8 @@ export class DigestSum {
   }
 }
 
-/** Computes znode values; holds the scratch space for the 60 bytes. */
+/** Computes znode values. */
 export class NodeDigest {
-  readonly #bytes = new Uint8Array(STAT_BYTES);
-  readonly #view = new DataView(this.#bytes.buffer);
-
   /** CRC-32 over path and the data in the range (`start` -1: null data). */
   contentCrc(store: ZnodeStore, id: number, data: Uint8Array, start: number, end: number): number {
     return start < 0 ? this.pathCrc(store, id) : crc32(data, start, end, this.pathCrc(store, id));
@@ -69,37 +64,26 @@ export class NodeDigest {
 
   /** The same where the CRC of path and data is known. */
   ofRowWith(store: ZnodeStore, id: number, contentCrc: number): number {
-    const page = store.page(id);
-    const at = store.rowAt(id);
-    const view = this.#view;
-    view.setInt32(0, page[at + F.czxid] as number);
-    view.setInt32(4, page[at + F.czxid + 1] as number);
-    view.setInt32(8, page[at + F.mzxid] as number);
-    view.setInt32(12, page[at + F.mzxid + 1] as number);
-    view.setInt32(16, page[at + F.pzxid] as number);
-    view.setInt32(20, page[at + F.pzxid + 1] as number);
-    view.setInt32(24, page[at + F.ctime] as number);
-    view.setInt32(28, page[at + F.ctime + 1] as number);
-    view.setInt32(32, page[at + F.mtime] as number);
-    view.setInt32(36, page[at + F.mtime + 1] as number);
-    view.setInt32(40, page[at + F.version] as number);
-    view.setInt32(44, page[at + F.cversion] as number);
-    view.setInt32(48, page[at + F.aversion] as number);
-    view.setInt32(52, page[at + F.owner] as number);
-    view.setInt32(56, page[at + F.owner + 1] as number);
-    return crc32(this.#bytes, 0, STAT_BYTES, contentCrc);
+    return crcOfStat(store.page(id), store.rowAt(id) + F.czxid, contentCrc);
   }
 
   /** The same for a stat that is not (yet) in the store: 15 int32 in the order of Stat on the wire. */
   ofStat(stat: Int32Array, contentCrc: number): number {
-    const view = this.#view;
-    view.setInt32(0, stat[0] as number);
-    view.setInt32(4, stat[1] as number);
-    view.setInt32(8, stat[2] as number);
-    view.setInt32(12, stat[3] as number);
-    view.setInt32(16, stat[13] as number);
-    view.setInt32(20, stat[14] as number);
-    for (let i = 4; i < 13; i++) view.setInt32(8 + i * 4, stat[i] as number);
-    return crc32(this.#bytes, 0, STAT_BYTES, contentCrc);
+    return crcOfStat(stat, 0, contentCrc);
   }
+}
+
+/**
+ * From a stat in the order of the wire (see `F`), straight from its int32: a create needs this five times, and to lay out the 60
+ * bytes first made it 80 ns instead of 58.
+ */
+function crcOfStat(stat: Int32Array, at: number, contentCrc: number): number {
+  let crc = crc32OfPair(stat[at] as number, stat[at + 1] as number, contentCrc);
+  crc = crc32OfPair(stat[at + 2] as number, stat[at + 3] as number, crc);
+  crc = crc32OfPair(stat[at + 13] as number, stat[at + 14] as number, crc);
+  crc = crc32OfPair(stat[at + 4] as number, stat[at + 5] as number, crc);
+  crc = crc32OfPair(stat[at + 6] as number, stat[at + 7] as number, crc);
+  crc = crc32OfPair(stat[at + 8] as number, stat[at + 9] as number, crc);
+  crc = crc32OfPair(stat[at + 10] as number, stat[at + 11] as number, crc);
+  return crc32OfInt(stat[at + 12] as number, crc) >>> 0;
 }
