@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { test } from 'node:test';
 import { ByteWriter } from '@zoots/base';
-import { Connection, type Server } from '@zoots/core';
+import { Connection, type Server, Session } from '@zoots/core';
 import { ClientListener } from './client-listener.js';
 
 const CONNECTIONS = 12;
@@ -81,3 +81,32 @@ test('lent bytes leave amid the written ones, in order and whole; in one turn no
   for (const client of clients) client.destroy();
   await listener.close();
 });
+
+for (const isSessionClosed of [true, false]) {
+  const what = isSessionClosed ? 'a closed session: the socket is closed with the answer' : 'a refusal: our side ends';
+  test(`${what}, and the client gets all of it before the end`, async () => {
+    const core = new Core();
+    const options = { port: 0, host: '127.0.0.1', backlog: -1, keepAlive: false };
+    const listener = new ClientListener(core as unknown as Server, options);
+    const client = net.connect({ port: await listener.listen(options), host: '127.0.0.1', allowHalfOpen: true });
+    while (core.connections.length < 1) await new Promise(setImmediate);
+    const connection = core.connections[0] as Connection;
+    if (isSessionClosed) {
+      connection.session = new Session(1, 2, 4000);
+      connection.session.isClosing = true;
+    }
+    connection.state = 'closed';
+    connection.closeAfterFlush = true;
+    connection.out = new ByteWriter();
+    connection.out.int32(7);
+    listener.flush(connection);
+    const chunks: Buffer[] = [];
+    for await (const chunk of client) chunks.push(chunk);
+    assert.deepEqual(Buffer.concat(chunks), Buffer.from([0, 0, 0, 7]));
+    // The client has not ended its side.
+    assert.equal(connection.carrier === null, isSessionClosed);
+    client.end();
+    while (connection.carrier !== null) await new Promise(setImmediate);
+    await listener.close();
+  });
+}
