@@ -186,6 +186,52 @@ test('rollNext begins a new file and counts anew; the old one is finished', () =
   assert.deepEqual(read(disk, `${DIRECTORY}/log.7`).zxids, [7]);
 });
 
+test('records go into a new file behind its header and the end of the old one, and are durable no sooner than its name', () => {
+  const { disk, log, events } = setUp();
+  append(log, 5);
+  log.flush();
+  disk.run();
+  const before = disk.journal.length;
+  log.rollNext();
+  append(log, 6);
+  log.flush();
+  while (events.durable.length < 2) assert.ok(disk.step(), 'the batch never became durable');
+  const journal = disk.journal.slice(before);
+  const header = journal.indexOf(`write ${DIRECTORY}/log.6`);
+  const oldEnd = journal.indexOf(`write ${DIRECTORY}/log.5`);
+  const records = journal.indexOf(`write ${DIRECTORY}/log.6`, header + 1);
+  assert.ok(header >= 0 && oldEnd >= 0 && records > header && records > oldEnd, journal.join('\n'));
+  assert.ok(journal.includes(`syncDirectory ${DIRECTORY}`), journal.join('\n'));
+});
+
+test('a new file whose name or whose forerunner fails to become durable ends the log', () => {
+  for (const [operation, path] of [
+    ['syncDirectory', DIRECTORY],
+    ['write', 'log.5'],
+    ['sync', 'log.5'],
+  ] as const) {
+    const { disk, log, events } = setUp();
+    append(log, 5);
+    log.flush();
+    disk.run();
+    disk.failNext(operation, path, 'io');
+    log.rollNext();
+    append(log, 6);
+    log.flush();
+    disk.run();
+    assert.equal(events.durable.length, 1, `${operation} ${path}`);
+    assert.equal(events.failures.length, 1, `${operation} ${path}`);
+    let isClosed = false;
+    log.close(() => {
+      isClosed = true;
+    });
+    disk.run();
+    assert.ok(isClosed);
+    const openCount = disk.journal.filter((entry) => entry.startsWith('open')).length;
+    assert.equal(disk.journal.filter((entry) => entry.startsWith('close')).length, openCount, disk.journal.join('\n'));
+  }
+});
+
 test('a file over the size limit is followed by a new one, and the count since the snapshot goes on', () => {
   const { disk, log } = setUp({ sizeLimitBytes: 200, preallocateBytes: 0 });
   for (let zxid = 1; zxid <= 7; zxid++) {
