@@ -15,10 +15,11 @@ async function linesOf(
   format: LogFormat,
   level: number,
   write: (logger: Awaited<ReturnType<typeof createLogger>>) => void,
+  colorize = false,
 ): Promise<string[]> {
   const path = join(directory, 'log');
   const fd = openSync(path, 'w');
-  write(await createLogger({ format, level, fd, colorize: false }));
+  write(await createLogger({ format, level, fd, colorize }));
   const text = readFileSync(path, 'utf8');
   closeSync(fd);
   return text === '' ? [] : text.replace(/\n$/, '').split('\n');
@@ -36,6 +37,21 @@ test('text: one line per event, with time, level and fields', async () => {
     /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3} INFO: serving clients {2}port=2181 {2}secure=false {2}address=null$/,
   );
   assert.match(lines[1] as string, / WARN: odd {2}text="two\\nlines \\"quoted\\"" {2}blank=a b {2}empty=""$/);
+});
+
+test('text in colour: the same lines but for the colours', async () => {
+  const write: Parameters<typeof linesOf>[2] = (logger) => {
+    for (const level of Object.values(logLevels))
+      logger.log(level, 'sync failed', { afterMs: 3, path: '/a\nb', none: '' });
+  };
+  const plain = await linesOf('text', logLevels.trace, write);
+  const coloured = await linesOf('text', logLevels.trace, write, true);
+  const withoutTime = (line: string): string => line.replace(/^[-\dT:.]{23} /, '');
+  assert.equal(plain.length, 6);
+  assert.notDeepEqual(coloured.map(withoutTime), plain.map(withoutTime));
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what colours are.
+  const bare = coloured.map((line) => line.replaceAll(/\x1b\[\d+m/g, ''));
+  assert.deepEqual(bare.map(withoutTime), plain.map(withoutTime));
 });
 
 test('json: one object per line', async () => {

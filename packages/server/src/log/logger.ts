@@ -1,12 +1,13 @@
 /**
- * The Logger port on pino: one readable line per event for people, or one JSON object per line on request.
+ * The Logger port: one readable line per event for people, or one JSON object per line on request.
  *
- * pino and pino-pretty are loaded when the first logger is made, not with this module, so that commands that log nothing
- * start fast. Lines are written synchronously: no worker thread, nothing lost when the process dies, and a log that is
+ * JSON is pino's, and lines in colour are pino-pretty's; each is loaded when such a logger is made. Plain lines need neither (see
+ * text-lines.ts). Lines are written synchronously: no worker thread, nothing lost when the process dies, and a log that is
  * read after a crash ends with the reason for it. A log that cannot be written (disk full, closed pipe) never stops the
  * server.
  */
 import { type LogFields, type Logger, type LogLevelName, logLevelOf, logLevelOff, logLevels } from '@zoots/base';
+import { lineOf, writePlainLine } from './text-lines.js';
 
 export type LogFormat = 'text' | 'json';
 
@@ -20,10 +21,23 @@ export interface LoggerOptions {
 }
 
 export async function createLogger(options: LoggerOptions): Promise<Logger> {
+  return options.format === 'text' && !options.colorize ? plainLogger(options) : pinoLogger(options);
+}
+
+function plainLogger({ level, fd }: LoggerOptions): Logger {
+  return {
+    level,
+    log(eventLevel: number, event: string, fields?: LogFields): void {
+      if (eventLevel >= level) writePlainLine(fd, labelOf(eventLevel), event, fields ?? {});
+    },
+  };
+}
+
+async function pinoLogger(options: LoggerOptions): Promise<Logger> {
   const { pino } = await import('pino');
   const destination = pino.destination({ dest: options.fd, sync: true });
   destination.on('error', () => {});
-  const sink = options.format === 'json' ? destination : await textSink(destination, options.colorize);
+  const sink = options.format === 'json' ? destination : await colorSink(destination);
   const level = options.level >= logLevelOff ? 'silent' : labelOf(options.level);
   const target = pino(options.format === 'json' ? { level } : { level, base: null }, sink);
   return {
@@ -39,33 +53,17 @@ interface Sink {
   write(line: string): void;
 }
 
-/** Lines for people: `2026-11-21T13:11:00.123 INFO: serving clients  port=2181`. */
-async function textSink(destination: Sink, colorize: boolean): Promise<Sink> {
+/** The plain lines, with colours. */
+async function colorSink(destination: Sink): Promise<Sink> {
   const { prettyFactory } = (await import('pino-pretty')).default;
   const format = prettyFactory({
-    colorize,
+    colorize: true,
     hideObject: true,
     translateTime: "SYS:yyyy-mm-dd'T'HH:MM:ss.l",
     customPrettifiers: { time: (time) => String(time) },
     messageFormat: (record, messageKey) => lineOf(String(record[messageKey]), record),
   });
   return { write: (line) => destination.write(format(line)) };
-}
-
-const keysOfPino = new Set(['level', 'time', 'msg', 'pid', 'hostname']);
-
-function lineOf(event: string, record: Readonly<Record<string, unknown>>): string {
-  let line = event;
-  for (const [name, value] of Object.entries(record)) {
-    if (!keysOfPino.has(name)) line += `  ${name}=${readable(value)}`;
-  }
-  return line;
-}
-
-/** Bare where it is unambiguous, quoted and escaped where it holds a quote or a line end. */
-function readable(value: unknown): string {
-  const text = String(value);
-  return /["\\\p{Cc}]/u.test(text) || text === '' ? JSON.stringify(text) : text;
 }
 
 const labels = Object.keys(logLevels) as LogLevelName[];
