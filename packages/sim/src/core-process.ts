@@ -285,6 +285,7 @@ export class CoreProcess implements SessionPorts, WireListener {
   #onBytes(bytes: Uint8Array, start: number, end: number): void {
     const attempt = this.#attempt;
     const { core, promises, wire } = this;
+    const heardZxid = wire.lastZxid;
     this.#world.trace.bytes(NOTE.toClient, bytes, start, end);
     this.#frames.push(bytes, start, end);
     for (;;) {
@@ -297,7 +298,11 @@ export class CoreProcess implements SessionPorts, WireListener {
     }
     core.onBytes(bytes, start, end);
     if (attempt === this.#attempt) promises.demandDelivered();
-    else promises.discardDeliveries();
+    else {
+      promises.discardDeliveries();
+      // The client ended the connection at one of these replies, and heard nothing of it nor of what came behind.
+      wire.lastZxid = Math.max(heardZxid, Math.min(wire.lastZxid, core.lastZxid));
+    }
     // The buffer is ours again: whoever kept a reference reads rubbish.
     bytes.fill(0xee, start, end);
   }
