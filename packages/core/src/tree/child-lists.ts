@@ -2,9 +2,10 @@
  * The child lists of parents that are asked for theirs, encoded as getChildren answers them, and kept up to date.
  *
  * A parent's children are linked through rows all over the memory: a walk costs 45 ns per child where they were made one after
- * the other and 300 ns where they were not (4.5 and 30 ms for 100,000). A list that is kept is one copy of its bytes (0.1 ms).
+ * the other and 300 ns where they were not (4.5 and 30 ms of processor for 100,000). A list that is kept is lent to the reply as
+ * it lies there: getChildren of 100,000 takes 0.25 ms, nearly all of it the kernel's.
  * It does not go with the first change, or a queue and a service registry would gain nothing: a new name is appended, and names
- * that are gone are taken out by the next read, all in one pass (0.4 ms for 100,000).
+ * that are gone are taken out by the next read, all in one pass. With a change before each read, one of 100,000 takes 1.7 ms.
  *
  * A list is made by the first read. It goes when it is small again, when more has changed than half of it since it was read
  * (a walk costs no more then), or, the one read longest ago first, when all together take more than `CHILD_LISTS_BYTES_MAX`.
