@@ -19,6 +19,7 @@ import {
 } from './index.js';
 
 const DIRECTORY = '/data/version-2';
+const TEMPORARY = `${DIRECTORY}/snapshot-100000004.tmp`;
 
 /** gzip on a plate: gathers everything and works on the last push. */
 class GatheringCodec implements Codec {
@@ -303,15 +304,27 @@ test('a refusing sink makes it damaged', () => {
 test('the file appears under its name only when it is whole and synced', () => {
   const disk = new MemoryDisk();
   write(disk, { nodeCount: 2, dataBytes: 5 });
-  const temporary = `${DIRECTORY}/snapshot-100000004.tmp`;
   assert.deepEqual(disk.journal, [
-    `open ${temporary}`,
-    `write ${temporary}`,
-    `sync ${temporary}`,
-    `close ${temporary}`,
-    `rename ${temporary}`,
+    `open ${TEMPORARY}`,
+    `write ${TEMPORARY}`,
+    `sync ${TEMPORARY}`,
+    `close ${TEMPORARY}`,
+    `rename ${TEMPORARY}`,
     `syncDirectory ${DIRECTORY}`,
   ]);
+});
+
+test('a large one is synced on its way, so that the last sync is short', () => {
+  const disk = new MemoryDisk();
+  write(disk, { nodeCount: 180, dataBytes: 200_000 });
+  const bytes = disk.get(`${DIRECTORY}/snapshot.100000004`)?.length ?? 0;
+  const syncCount = disk.journal.filter((line) => line.startsWith('sync ')).length;
+  assert.equal(syncCount, Math.floor(bytes / (8 * 1024 * 1024)) + 1);
+  assert.equal(syncCount, 3);
+  disk.journal.length = 0;
+  disk.failNext('sync', 'snapshot', 'io');
+  assert.equal(write(disk, { nodeCount: 180, dataBytes: 200_000 })?.code, 'io');
+  assert.deepEqual(disk.journal.slice(-2), [`close ${TEMPORARY}`, `remove ${TEMPORARY}`]);
 });
 
 test('the backlog counts what is handed over and not yet written', () => {
