@@ -26,6 +26,8 @@ export interface Client {
   /** Answers received while the run heals. */
   progressCount: number;
   readonly isConnected: boolean;
+  /** Among the servers that it turns to there is one of which this is true. Only in ensembles. */
+  knows(condition: (member: number) => boolean): boolean;
   /** Requests that have not ended. */
   readonly outstandingCount: number;
   start(delayUs: number): void;

@@ -305,6 +305,10 @@ export class CoreClient implements Client, ProcessEvents {
     else core?.abandon();
   }
 
+  knows(condition: (member: number) => boolean): boolean {
+    return this.#addresses.some((address) => typeof address === 'number' && condition(address));
+  }
+
   get isAtRest(): boolean {
     return this.#process === null;
   }

@@ -355,6 +355,10 @@ export class RawClient implements Client, Endpoint, WireListener {
     else this.#vanish();
   }
 
+  knows(condition: (member: number) => boolean): boolean {
+    return this.home === null ? this.#world.members.some(condition) : condition(this.home);
+  }
+
   get isAtRest(): boolean {
     return this.state === 'gone';
   }

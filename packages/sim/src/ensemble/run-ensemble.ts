@@ -7,7 +7,6 @@ import { Prng } from '@zoots/base';
 import type { Server } from '@zoots/core';
 import { compareState } from '../checkers/tree-state.js';
 import { fail } from '../checkers/violation.js';
-import type { Client } from '../client.js';
 import { NOTE, type TraceSink } from '../trace.js';
 import type { Member } from './member.js';
 import type { EnsembleMutant } from './mutant-ensemble.js';
@@ -118,7 +117,7 @@ export class EnsembleRun {
     this.#await('a leader that a quorum follows', this.leaderMs, () => this.#isLed(absent));
     world.trace.line(`---- led; away: ${[...absent].map(({ id }) => id)} ----`);
     if (absent.size === 0) return;
-    this.#await('requests to be answered by a quorum alone', this.answerMs, () => this.#isAnswered());
+    this.#await('requests to be answered by a quorum alone', this.answerMs, () => this.#isAnswered(absent));
     for (const member of absent) this.nemesis.startNow(member);
   }
 
@@ -154,12 +153,16 @@ export class EnsembleRun {
     );
   }
 
-  #isAnswered(): boolean {
-    const { clients, leader } = this.world;
-    const isFed = (client: Client): boolean => client.outstandingCount <= 1 && client.progressCount > 0;
-    // A client may know two servers only: one is away, and the other leads and does nothing else.
-    const leaderServes = leader?.server?.config.ensemble?.leaderServes ?? false;
-    return leaderServes ? clients.every(isFed) : clients.some(isFed);
+  /** A client may know two servers only: both are away, or one is, and the other leads and does nothing else. */
+  #isAnswered(absent: ReadonlySet<Member>): boolean {
+    const { clients, leader, members } = this.world;
+    const serving = members.filter(
+      (member) => !absent.has(member) && (member !== leader || leader.server?.config.ensemble?.leaderServes === true),
+    );
+    const ids = new Set(serving.map(({ id }) => id));
+    return clients.every(
+      (client) => !client.knows((id) => ids.has(id)) || (client.outstandingCount <= 1 && client.progressCount > 0),
+    );
   }
 
   #await(what: string, boundMs: number, condition: () => boolean): void {
