@@ -12,7 +12,9 @@ import { connectFrame } from './frames.js';
 const START_TIMEOUT_MS = 300_000;
 const STOP_TIMEOUT_MS = 60_000;
 /** Often enough to tell 100 ms from 110, seldom enough not to take the processor from the server that starts. */
-const ASK_AGAIN_MS = 5;
+const ASK_AGAIN_MS = 10;
+/** So that no more wait at the same time than a server takes from one host (maxClientCnxns, 60). */
+const ANSWER_MS_MAX = 500;
 
 export interface Launch {
   readonly title: string;
@@ -77,14 +79,21 @@ export class ServerProcess {
 async function waitUntilServing(child: ChildProcess, port: number): Promise<void> {
   const deadlineMs = performance.now() + START_TIMEOUT_MS;
   let failure: Error | null = null;
+  let isServing = false;
+  const onAnswer = (answered: boolean): void => {
+    isServing ||= answered;
+  };
   child.once('error', (error) => {
     failure = error;
   });
   while (performance.now() < deadlineMs) {
     if (failure !== null) throw failure;
     if (child.exitCode !== null) throw new Error(`exit code ${child.exitCode}`);
-    if (await answersConnect('127.0.0.1', port)) return;
-    await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
+    // Whom nobody has answered yet goes on waiting beside the next: a server may take connections and let the first ones lie.
+    const asked = answersConnect('127.0.0.1', port).then(onAnswer);
+    await Promise.race([asked, sleep(ASK_AGAIN_MS)]);
+    if (isServing) return;
+    await sleep(ASK_AGAIN_MS);
   }
   throw new Error(`no session on port ${port} after ${START_TIMEOUT_MS / 1000} s`);
 }
@@ -97,10 +106,14 @@ function answersConnect(host: string, port: number): Promise<boolean> {
       socket.destroy();
       resolve(answered);
     };
-    socket.setTimeout(2_000, () => finish(false));
+    socket.setTimeout(ANSWER_MS_MAX, () => finish(false));
     socket.on('connect', () => socket.write(connectFrame(4_000)));
     socket.on('data', () => finish(true));
     socket.on('error', () => finish(false));
     socket.on('close', () => finish(false));
   });
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
