@@ -309,8 +309,10 @@ class Truncation {
     }
     const onRecord: OnRecord = (_bytes, view, start) => (entryZxid(view, start) > this.#zxid ? BEHIND : null);
     readLog(this.#disk, this.#logPath(log), { passDamaged: false }, onRecord, (error, end) => {
-      if (error !== null || end === null) return this.#refuseDisk(error as DiskError);
-      if (end.reason === BEHIND) overlaps.push(cutOf(log, end));
+      // Purged since the directory was listed: nobody can start from it any more.
+      const isGone = error?.code === 'not-found';
+      if (!isGone && (error !== null || end === null)) return this.#refuseDisk(error as DiskError);
+      if (end?.reason === BEHIND) overlaps.push(cutOf(log, end));
       this.#checkEarlier(earlier - 1, cut, index, overlaps);
     });
   }
