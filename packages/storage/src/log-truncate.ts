@@ -29,7 +29,7 @@ import { type LogEnd, type OnRecord, readLog } from './log-reader.js';
 import { REMEDIES, type RecoveryError } from './recovery-errors.js';
 import { type Action, runInTurn } from './recovery-repair.js';
 import type { SnapshotSink } from './snapshot-parser.js';
-import { readSnapshotFile } from './snapshot-reader.js';
+import { type OnSnapshotRead, readSnapshotFile } from './snapshot-reader.js';
 import { entryZxid, MARK_BYTES, MARK_OFFSET, writeMark } from './txn-log-format.js';
 import { ZxidChain } from './zxid-chain.js';
 
@@ -169,26 +169,27 @@ class Truncation {
       this.#follow(0);
       return;
     }
-    const path = joinPath(this.#options.snapshotDirectory, candidate.name);
-    const { gzip } = this.#options;
-    readSnapshotFile(
-      this.#disk,
-      path,
-      IGNORING_SINK,
-      (error, damage) => {
-        if (error !== null) return this.#refuseDisk(error);
-        if (damage !== null) {
-          this.#damaged.push(candidate.zxid);
-          this.#findBase(candidates);
-          return;
-        }
-        this.#isFounded = true;
-        this.#base = candidate.zxid;
-        this.#chain = new ZxidChain(candidate.zxid, false);
-        this.#follow(this.#firstLogFor(candidate.zxid));
-      },
-      gzip,
-    );
+    this.#whenRead(candidate, (isValid) => {
+      if (!isValid) {
+        this.#damaged.push(candidate.zxid);
+        this.#findBase(candidates);
+        return;
+      }
+      this.#isFounded = true;
+      this.#base = candidate.zxid;
+      this.#chain = new ZxidChain(candidate.zxid, false);
+      this.#follow(this.#firstLogFor(candidate.zxid));
+    });
+  }
+
+  /** Reads a snapshot for nothing but to see whether it is valid. */
+  #whenRead(snapshot: NamedFile, next: (isValid: boolean) => void): void {
+    const { snapshotDirectory, gzip } = this.#options;
+    const onRead: OnSnapshotRead = (error, damage) => {
+      if (error !== null) this.#refuseDisk(error);
+      else next(damage === null);
+    };
+    readSnapshotFile(this.#disk, joinPath(snapshotDirectory, snapshot.name), IGNORING_SINK, onRead, gzip);
   }
 
   /** Index of the log that recovery from a snapshot of `base` begins with. */
@@ -282,19 +283,10 @@ class Truncation {
       otherwise();
       return;
     }
-    const path = joinPath(this.#options.snapshotDirectory, successor.name);
-    const { gzip } = this.#options;
-    readSnapshotFile(
-      this.#disk,
-      path,
-      IGNORING_SINK,
-      (error, damage) => {
-        if (error !== null) this.#refuseDisk(error);
-        else if (damage !== null) otherwise();
-        else new Truncation(this.#disk, this.#options, successor.zxid, this.#done).start();
-      },
-      gzip,
-    );
+    this.#whenRead(successor, (isValid) => {
+      if (isValid) new Truncation(this.#disk, this.#options, successor.zxid, this.#done).start();
+      else otherwise();
+    });
   }
 
   /**

@@ -15,7 +15,7 @@ import { type Server, Socket, type SocketConstructorOpts } from 'node:net';
 export type OnBytes = (socket: Socket, bytes: Uint8Array, count: number) => void;
 
 /** As much as libuv asks the kernel for at once. */
-const READ_BYTES_MAX = 64 * 1024;
+export const READ_BYTES_MAX = 64 * 1024;
 
 interface ListeningHandle {
   onconnection?: (this: ListeningHandle, error: number, accepted?: object) => void;

@@ -8,7 +8,7 @@
 import { createServer, connect as dial, type Server as NetServer, type Socket } from 'node:net';
 import { ByteWriter, type Logger, logLevels } from '@zoots/base';
 import type { PeerInputs, PeerStream } from '@zoots/core';
-import { acceptSockets } from './accept-sockets.js';
+import { acceptSockets, READ_BYTES_MAX } from './accept-sockets.js';
 import { bindFailure } from './bind-failure.js';
 import { PeerGate } from './peer-gate.js';
 
@@ -37,9 +37,6 @@ const LINGER_MS = 5_000;
 /** A writer that grew for a snapshot is left to the collector. */
 const WRITER_BYTES_MAX = 256 * 1024;
 const WRITER_BYTES = 4096;
-
-/** As much as libuv asks the kernel for at once. */
-const READ_BYTES_MAX = 64 * 1024;
 
 /** Its stream is there once the core has accepted it. */
 interface LearnerSocket extends Socket {
