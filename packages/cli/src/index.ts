@@ -1,2 +1,3 @@
-/** @zoots/cli: the program `zoots`. What is exported is for the documentation. */
+/** @zoots/cli: the program `zoots`. What is exported is for the scripts that make its documentation and its bundle. */
+export { bundledPackages } from './bundled.js';
 export { commandNames, commandUsage } from './zkcli/command-rows.js';

@@ -4,6 +4,8 @@
  * that `zoots status` does not pay for the server. To add a command: a row in `command-table.ts` and
  * `commands/<name>.ts` with `run`.
  */
+import { fileURLToPath } from 'node:url';
+import { moduleOf } from './bundled.js';
 import { findCommand, helpText } from './command-table.js';
 
 interface Command {
@@ -25,7 +27,8 @@ async function main(words: readonly string[]): Promise<number> {
     console.error(`zoots: there is no command "${name}"\n\n${helpText()}`);
     return 2;
   }
-  const module = (await import(new URL(`./commands/${command}.js`, import.meta.url).href)) as Command;
+  const file = moduleOf(command, fileURLToPath(new URL('.', import.meta.url)));
+  const module = (await import(new URL(file, import.meta.url).href)) as Command;
   return module.run(rest);
 }
 
