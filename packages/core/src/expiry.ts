@@ -10,6 +10,7 @@ import type { CoreConfig } from './ports.js';
 import type { Connection } from './session/connection.js';
 import type { Session, SessionTable } from './session/session-table.js';
 import { ttlOf } from './tree/ephemerals.js';
+import { S } from './tree/stat-rows.js';
 import type { Tree } from './tree/tree.js';
 import { F } from './tree/znode-store.js';
 
@@ -115,7 +116,7 @@ export class Expiry {
   #isSpentContainer(id: number): boolean {
     const store = this.#tree.store;
     if (store.get(id, F.childCount) > 0) return false;
-    if (store.get(id, F.cversion) > 0) return true;
+    if (store.stat(id, S.cversion) > 0) return true;
     const ageMaxMs = this.#config.container.maxNeverUsedIntervalMs;
     return ageMaxMs > 0 && this.#ageMs(id) > ageMaxMs;
   }
@@ -123,12 +124,12 @@ export class Expiry {
   #isOutlived(id: number): boolean {
     const store = this.#tree.store;
     if (store.get(id, F.childCount) > 0) return false;
-    return this.#ageMs(id) > ttlOf(store.get(id, F.owner), store.get(id, F.owner + 1));
+    return this.#ageMs(id) > ttlOf(store.stat(id, S.owner), store.stat(id, S.owner + 1));
   }
 
   #ageMs(id: number): number {
     const store = this.#tree.store;
-    return this.#host.wallMs - pairToNumber(store.get(id, F.mtime), store.get(id, F.mtime + 1));
+    return this.#host.wallMs - pairToNumber(store.stat(id, S.mtime), store.stat(id, S.mtime + 1));
   }
 
   #pathOf(id: number): Uint8Array {

@@ -8,6 +8,7 @@ export { sessionPassword } from './session/password.js';
 export { Session, SessionTable } from './session/session-table.js';
 export * from './statistics.js';
 export * from './tree/ephemerals.js';
+export { S, STAT_INTS } from './tree/stat-rows.js';
 export { Tree, type TreeOptions } from './tree/tree.js';
 export { F, NONE, PIN, ROOT, ZnodeStore } from './tree/znode-store.js';
 export { WatchTable } from './watch/watch-table.js';

@@ -3,7 +3,7 @@
  *
  * docs/simulation.md has the table of how many seeds each took to find; mutants.test.ts demands that it stays so.
  */
-import { Ephemerals, F, SessionTable, Tree, WatchTable } from '@zoots/core';
+import { Ephemerals, S, SessionTable, Tree, WatchTable } from '@zoots/core';
 import { type Mutant, oneIn, patch } from './mutant.js';
 import { CLIENT_MUTANTS } from './mutants-client.js';
 
@@ -127,7 +127,7 @@ export const MUTANTS: readonly Mutant[] = [
         (original) =>
           function (this: { record(id: number): unknown }, id, field) {
             const value = original.call(this, id, field);
-            return field === F.version && this.record(id) !== undefined && value > 0 ? value - 1 : value;
+            return field === S.version && this.record(id) !== undefined && value > 0 ? value - 1 : value;
           },
       ),
   },

@@ -1,9 +1,9 @@
 /** For tests: a server's state as lines of text, so that servers can be compared and differences read. */
 import { decodeUtf8 } from '@zoots/base';
 import type { Server } from '../server.js';
+import { STAT_INTS } from '../tree/stat-rows.js';
 import { F, NONE, ROOT, type ZnodeStore } from '../tree/znode-store.js';
 
-const STAT_INTS = 15;
 /** Each member writes it for itself. */
 const CONFIG_PATH = '/zookeeper/config';
 
@@ -24,7 +24,7 @@ export function stateOf({ tree, sessions }: Server): string[] {
 function addZnode(store: ZnodeStore, id: number, lines: string[]): void {
   const path = pathOf(store, id);
   const stat: number[] = [];
-  for (let i = 0; i < STAT_INTS; i++) stat.push(store.get(id, F.czxid + i));
+  for (let i = 0; i < STAT_INTS; i++) stat.push(store.stat(id, i));
   if (path !== CONFIG_PATH) lines.push(`${path} "${dataOf(store, id)}" ${stat.join(' ')}`);
   for (let child = store.get(id, F.firstChild); child !== NONE; child = store.get(child, F.nextSibling)) {
     addZnode(store, child, lines);

@@ -10,15 +10,9 @@
 import { crc32 } from '@zoots/base';
 import type { Acl } from '@zoots/protocol';
 import { DigestSum } from '../tree/digest.js';
+import { S, STAT_INTS } from '../tree/stat-rows.js';
 import type { Tree } from '../tree/tree.js';
 import { F, NONE, PIN } from '../tree/znode-store.js';
-
-const STAT_INTS = 15;
-
-/** Index into `stat` of a field of the store. */
-function statIndex(field: number): number {
-  return field - F.czxid;
-}
 
 export class ChangeRecord {
   /** The last txn that wrote this record. */
@@ -31,7 +25,7 @@ export class ChangeRecord {
   /** CRC-32 over path and data, and the znode's value in the digest. */
   contentCrc = 0;
   digest = 0;
-  /** As in the store, from czxid on: the order of Stat on the wire. */
+  /** As in the store: in the order of {@link S}. */
   readonly stat = new Int32Array(STAT_INTS);
 
   copy(other: ChangeRecord): void {
@@ -101,10 +95,10 @@ export class Overlay {
     return record === undefined ? this.#tree.store.isPresent(id) : record.exists;
   }
 
-  /** A stat field (of {@link F}, from czxid on) as it will be. */
+  /** One int32 of the stat as it will be: `field` of {@link S}, or behind it. */
   stat(id: number, field: number): number {
     const record = this.record(id);
-    return record === undefined ? this.#tree.store.get(id, field) : (record.stat[statIndex(field)] as number);
+    return record === undefined ? this.#tree.store.stat(id, field) : (record.stat[field] as number);
   }
 
   childCount(id: number): number {
@@ -144,9 +138,9 @@ export class Overlay {
     record.exists = store.isPresent(id);
     record.digest = 0;
     if (record.exists) {
-      const page = store.page(id);
-      const at = store.rowAt(id) + F.czxid;
-      for (let i = 0; i < STAT_INTS; i++) record.stat[i] = page[at + i] as number;
+      const stat = store.statOf(id);
+      const at = store.statStart;
+      for (let i = 0; i < STAT_INTS; i++) record.stat[i] = stat[at + i] as number;
       record.childCount = store.get(id, F.childCount);
       record.acls = this.#tree.acls.listOf(store.get(id, F.acl));
       record.dataLength = store.dataLength(id);

@@ -6,7 +6,8 @@ import { type ByteReader, highOf, lowOf } from '@zoots/base';
 import { type Acl, ERROR, isValidPath, lastSlash, readAcls, writeAcls } from '@zoots/protocol';
 import { isOpenAcl } from '../tree/acl-table.js';
 import { ownerKind } from '../tree/ephemerals.js';
-import { F, NONE } from '../tree/znode-store.js';
+import { S } from '../tree/stat-rows.js';
+import { NONE } from '../tree/znode-store.js';
 import type { ChangeRecord } from './outstanding.js';
 import type { Preparer } from './prepare.js';
 
@@ -50,7 +51,7 @@ export function versionMatches(wanted: number, current: number): boolean {
 }
 
 export function ownerKindOf(p: Preparer, id: number): ReturnType<typeof ownerKind> {
-  return ownerKind(p.overlay.stat(id, F.owner), p.overlay.stat(id, F.owner + 1), p.tree.options);
+  return ownerKind(p.overlay.stat(id, S.owner), p.overlay.stat(id, S.owner + 1), p.tree.options);
 }
 
 /** Leaves the list as it goes into the txn in `aclScratch`. The open list, by far the most common, is copied as it is. */
@@ -94,8 +95,8 @@ export function skipAcls(reader: ByteReader): void {
 
 /** A zxid or a time into a record's stat. */
 export function setZxid(record: ChangeRecord, field: number, value: number): void {
-  record.stat[field - F.czxid] = highOf(value);
-  record.stat[field - F.czxid + 1] = lowOf(value);
+  record.stat[field] = highOf(value);
+  record.stat[field + 1] = lowOf(value);
 }
 
 export function recordDelete(p: Preparer, id: number, parent: number): void {
@@ -104,6 +105,6 @@ export function recordDelete(p: Preparer, id: number, parent: number): void {
   p.overlay.close(id, record);
   const parentRecord = p.overlay.open(parent, p.zxid);
   parentRecord.childCount--;
-  setZxid(parentRecord, F.pzxid, p.zxid);
+  setZxid(parentRecord, S.pzxid, p.zxid);
   p.overlay.close(parent, parentRecord);
 }

@@ -15,7 +15,8 @@ import {
 } from '@zoots/protocol';
 import { isOpenAcl } from '../tree/acl-table.js';
 import { CONTAINER_OWNER_HIGH, TTL_MS_MAX, ttlOwnerHigh } from '../tree/ephemerals.js';
-import { F, NONE } from '../tree/znode-store.js';
+import { S } from '../tree/stat-rows.js';
+import { NONE } from '../tree/znode-store.js';
 import type { ChangeRecord } from './outstanding.js';
 import type { Preparer } from './prepare.js';
 import {
@@ -95,7 +96,7 @@ export function createChecked(p: Preparer, op: number, request: CreateRequest): 
   const parent = findParent(p, bytes, pathStart, pathEnd);
   if (parent === NONE) return ERROR.noNode;
   if (!permits(p, overlay.acls(parent), PERM.create)) return ERROR.noAuth;
-  const parentCversion = overlay.stat(parent, F.cversion);
+  const parentCversion = overlay.stat(parent, S.cversion);
   const path = sequencedPath(p, bytes, pathStart, pathEnd, isSequentialMode(request.flags) ? parentCversion : null);
   if (!isValidPath(path.bytes, 0, path.length)) return ERROR.badArguments;
   const known = store.find(path.bytes, 0, path.length);
@@ -148,22 +149,22 @@ function recordCreate(
   record.childCount = 0;
   record.acls = isOpenAcl(p.aclScratch.bytes, 0, p.aclScratch.length) ? null : lastFixedAcls(p);
   setOwner(p, op, request, record, id);
-  setZxid(record, F.czxid, p.zxid);
-  setZxid(record, F.mzxid, p.zxid);
-  setZxid(record, F.pzxid, p.zxid);
-  setZxid(record, F.ctime, p.timeMs);
-  setZxid(record, F.mtime, p.timeMs);
-  record.stat[F.version - F.czxid] = 0;
-  record.stat[F.cversion - F.czxid] = 0;
-  record.stat[F.aversion - F.czxid] = 0;
+  setZxid(record, S.czxid, p.zxid);
+  setZxid(record, S.mzxid, p.zxid);
+  setZxid(record, S.pzxid, p.zxid);
+  setZxid(record, S.ctime, p.timeMs);
+  setZxid(record, S.mtime, p.timeMs);
+  record.stat[S.version] = 0;
+  record.stat[S.cversion] = 0;
+  record.stat[S.aversion] = 0;
   overlay.setData(id, record, p.reader.bytes, request.dataStart, request.dataEnd);
   overlay.close(id, record);
 
   const parentRecord = overlay.open(parent, p.zxid);
   parentRecord.childCount++;
-  if (parentCversion > (parentRecord.stat[F.cversion - F.czxid] as number)) {
-    parentRecord.stat[F.cversion - F.czxid] = parentCversion;
-    setZxid(parentRecord, F.pzxid, p.zxid);
+  if (parentCversion > (parentRecord.stat[S.cversion] as number)) {
+    parentRecord.stat[S.cversion] = parentCversion;
+    setZxid(parentRecord, S.pzxid, p.zxid);
   }
   overlay.close(parent, parentRecord);
 }
@@ -180,6 +181,6 @@ function setOwner(p: Preparer, op: number, request: CreateRequest, record: Chang
     low = p.requester.sessionLow;
     p.createdEphemerals.push(id);
   }
-  record.stat[F.owner - F.czxid] = high;
-  record.stat[F.owner - F.czxid + 1] = low;
+  record.stat[S.owner] = high;
+  record.stat[S.owner + 1] = low;
 }

@@ -7,6 +7,7 @@ import { pairToNumber } from '@zoots/base';
 import { ERROR, hasSlashAndNoNul, OP, PERM } from '@zoots/protocol';
 import { isOpenAcl } from '../tree/acl-table.js';
 import { ttlOf } from '../tree/ephemerals.js';
+import { S } from '../tree/stat-rows.js';
 import { F, NONE } from '../tree/znode-store.js';
 import type { Preparer } from './prepare.js';
 import {
@@ -45,7 +46,7 @@ export function prepareDelete(p: Preparer): number {
   if (!permits(p, p.overlay.acls(parent), PERM.delete)) return ERROR.noAuth;
   const id = findExisting(p, reader.bytes, start, end);
   if (id === NONE) return ERROR.noNode;
-  if (!versionMatches(version, p.overlay.stat(id, F.version))) return ERROR.badVersion;
+  if (!versionMatches(version, p.overlay.stat(id, S.version))) return ERROR.badVersion;
   if (p.overlay.childCount(id) > 0) return ERROR.notEmpty;
   p.entry.bufferRange(reader.bytes, start, end);
   recordDelete(p, id, parent);
@@ -92,8 +93,8 @@ function prepareDeleteContainer(p: Preparer): number {
 
 function isOutlived(p: Preparer, id: number): boolean {
   const { overlay } = p;
-  const mtimeMs = pairToNumber(overlay.stat(id, F.mtime), overlay.stat(id, F.mtime + 1));
-  return p.timeMs - mtimeMs > ttlOf(overlay.stat(id, F.owner), overlay.stat(id, F.owner + 1));
+  const mtimeMs = pairToNumber(overlay.stat(id, S.mtime), overlay.stat(id, S.mtime + 1));
+  return p.timeMs - mtimeMs > ttlOf(overlay.stat(id, S.owner), overlay.stat(id, S.owner + 1));
 }
 
 // ---- setData, setACL, check ----
@@ -116,7 +117,7 @@ export function prepareSetData(p: Preparer): number {
     const code = p.tree.quotas.check(id, p.tree.store.get(id, F.parent), delta, 0);
     if (code !== ERROR.ok) return code;
   }
-  const current = p.overlay.stat(id, F.version);
+  const current = p.overlay.stat(id, S.version);
   if (!versionMatches(version, current)) return ERROR.badVersion;
   const next = (current + 1) | 0;
   const entry = p.entry;
@@ -126,9 +127,9 @@ export function prepareSetData(p: Preparer): number {
   entry.int32(next);
 
   const record = p.overlay.open(id, p.zxid);
-  record.stat[F.version - F.czxid] = next;
-  setZxid(record, F.mzxid, p.zxid);
-  setZxid(record, F.mtime, p.timeMs);
+  record.stat[S.version] = next;
+  setZxid(record, S.mzxid, p.zxid);
+  setZxid(record, S.mtime, p.timeMs);
   p.overlay.setData(id, record, reader.bytes, dataStart, dataEnd);
   p.overlay.close(id, record);
   return ERROR.ok;
@@ -150,7 +151,7 @@ function prepareSetAcl(p: Preparer): number {
   const id = findExisting(p, reader.bytes, start, end);
   if (id === NONE) return ERROR.noNode;
   if (!permits(p, p.overlay.acls(id), PERM.admin)) return ERROR.noAuth;
-  const current = p.overlay.stat(id, F.aversion);
+  const current = p.overlay.stat(id, S.aversion);
   if (!versionMatches(version, current)) return ERROR.badVersion;
   p.entry.bufferRange(reader.bytes, start, end);
   p.entry.raw(p.aclScratch.bytes, 0, p.aclScratch.length);
@@ -158,7 +159,7 @@ function prepareSetAcl(p: Preparer): number {
 
   const record = p.overlay.open(id, p.zxid);
   record.acls = isOpenAcl(p.aclScratch.bytes, 0, p.aclScratch.length) ? null : lastFixedAcls(p);
-  record.stat[F.aversion - F.czxid] = (current + 1) | 0;
+  record.stat[S.aversion] = (current + 1) | 0;
   p.overlay.close(id, record);
   return ERROR.ok;
 }
@@ -174,7 +175,7 @@ export function prepareCheck(p: Preparer): number {
   const id = findValid(p, start, end);
   if (id < 0) return id === NONE ? ERROR.noNode : ERROR.badArguments;
   if (!permits(p, p.overlay.acls(id), PERM.read)) return ERROR.noAuth;
-  const current = p.overlay.stat(id, F.version);
+  const current = p.overlay.stat(id, S.version);
   if (!versionMatches(version, current)) return ERROR.badVersion;
   p.entry.bufferRange(reader.bytes, start, end);
   p.entry.int32((current + 1) | 0);

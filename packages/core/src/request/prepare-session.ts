@@ -2,7 +2,8 @@
  * Preparing createSession and closeSession. The latter lists what the session owns, outstanding creations included.
  */
 import { ERROR } from '@zoots/protocol';
-import { F, NONE, ROOT } from '../tree/znode-store.js';
+import { S } from '../tree/stat-rows.js';
+import { NONE, ROOT } from '../tree/znode-store.js';
 import type { Preparer } from './prepare.js';
 import { ENTRY_OVERHEAD_BYTES, findParent, recordDelete } from './prepare-checks.js';
 
@@ -52,12 +53,12 @@ function ownedIds(p: Preparer, high: number, low: number, pending: Set<number> |
 
 function isOwnedInTree(p: Preparer, id: number, high: number, low: number): boolean {
   const { store } = p.tree;
-  return store.isPresent(id) && store.get(id, F.owner) === high && store.get(id, F.owner + 1) === low;
+  return store.isPresent(id) && store.stat(id, S.owner) === high && store.stat(id, S.owner + 1) === low;
 }
 
 function isOwnedBy(p: Preparer, id: number, high: number, low: number): boolean {
   const overlay = p.overlay;
-  return overlay.exists(id) && overlay.stat(id, F.owner) === high && overlay.stat(id, F.owner + 1) === low;
+  return overlay.exists(id) && overlay.stat(id, S.owner) === high && overlay.stat(id, S.owner + 1) === low;
 }
 
 function parentOfOwned(p: Preparer, id: number): number {

@@ -7,6 +7,7 @@
  */
 import { type ByteWriter, decodeUtf8 } from '@zoots/base';
 import { STATE_SYNC_CONNECTED, XID } from '@zoots/protocol';
+import { S } from '../tree/stat-rows.js';
 import type { Tree } from '../tree/tree.js';
 import { F, type ZnodeStore } from '../tree/znode-store.js';
 
@@ -94,24 +95,24 @@ export function writeEchoedText(out: ByteWriter, bytes: Uint8Array, start: numbe
 /** Stat as clients see it: 68 bytes. */
 export function writeStat(out: ByteWriter, tree: Tree, id: number): void {
   const store = tree.store;
-  const page = store.page(id);
-  const at = store.rowAt(id);
-  const childCount = page[at + F.childCount] as number;
-  const ownerHigh = page[at + F.owner] as number;
-  const ownerLow = page[at + F.owner + 1] as number;
-  const isOwned = (ownerHigh !== 0 || ownerLow !== 0) && tree.ownerKindOf(id) === 'session';
+  const stat = store.statOf(id);
+  const at = store.statStart;
+  const childCount = store.get(id, F.childCount);
+  const ownerHigh = stat[at + S.owner] as number;
+  const ownerLow = stat[at + S.owner + 1] as number;
+  const isOwned = (ownerHigh !== 0 || ownerLow !== 0) && tree.ownerKind(ownerHigh, ownerLow) === 'session';
   out.reserve(68);
   const view = out.view;
   const to = out.length;
-  for (let i = 0; i < 9; i++) view.setInt32(to + i * 4, page[at + F.czxid + i] as number);
-  view.setInt32(to + 36, (2 * (page[at + F.cversion] as number) - childCount) | 0);
-  view.setInt32(to + 40, page[at + F.aversion] as number);
+  for (let i = S.czxid; i < S.cversion; i++) view.setInt32(to + i * 4, stat[at + i] as number);
+  view.setInt32(to + 36, (2 * (stat[at + S.cversion] as number) - childCount) | 0);
+  view.setInt32(to + 40, stat[at + S.aversion] as number);
   view.setInt32(to + 44, isOwned ? ownerHigh : 0);
   view.setInt32(to + 48, isOwned ? ownerLow : 0);
-  view.setInt32(to + 52, Math.max(page[at + F.dataLength] as number, 0));
+  view.setInt32(to + 52, Math.max(store.dataLength(id), 0));
   view.setInt32(to + 56, childCount);
-  view.setInt32(to + 60, page[at + F.pzxid] as number);
-  view.setInt32(to + 64, page[at + F.pzxid + 1] as number);
+  view.setInt32(to + 60, stat[at + S.pzxid] as number);
+  view.setInt32(to + 64, stat[at + S.pzxid + 1] as number);
   out.length = to + 68;
 }
 

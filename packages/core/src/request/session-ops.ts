@@ -6,7 +6,8 @@ import type { ByteReader, ByteWriter } from '@zoots/base';
 import { pairToNumber } from '@zoots/base';
 import { ERROR, EVENT, OP } from '@zoots/protocol';
 import type { Connection } from '../session/connection.js';
-import { F, NONE } from '../tree/znode-store.js';
+import { S } from '../tree/stat-rows.js';
+import { NONE } from '../tree/znode-store.js';
 import { MODE, WATCHER_TYPE } from '../watch/watch-table.js';
 import type { ReadContext } from './read.js';
 import { writeEchoedText, writeNotificationFor } from './reply.js';
@@ -103,7 +104,7 @@ class RearmedEvents {
 
   readonly data: Rearm = (id, start, end) => {
     if (id === NONE) this.#fire(EVENT.nodeDeleted, start, end);
-    else if (this.#isNewer(id, F.mzxid)) this.#fire(EVENT.nodeDataChanged, start, end);
+    else if (this.#isNewer(id, S.mzxid)) this.#fire(EVENT.nodeDataChanged, start, end);
     else this.#context.watches.add('data', id, this.#connection, MODE.standard);
   };
 
@@ -114,7 +115,7 @@ class RearmedEvents {
 
   readonly children: Rearm = (id, start, end) => {
     if (id === NONE) this.#fire(EVENT.nodeDeleted, start, end);
-    else if (this.#isNewer(id, F.pzxid)) this.#fire(EVENT.nodeChildrenChanged, start, end);
+    else if (this.#isNewer(id, S.pzxid)) this.#fire(EVENT.nodeChildrenChanged, start, end);
     else this.#context.watches.add('child', id, this.#connection, MODE.standard);
   };
 
@@ -134,7 +135,7 @@ class RearmedEvents {
 
   #isNewer(id: number, field: number): boolean {
     const store = this.#context.tree.store;
-    return pairToNumber(store.get(id, field), store.get(id, field + 1)) > this.#relativeZxid;
+    return pairToNumber(store.stat(id, field), store.stat(id, field + 1)) > this.#relativeZxid;
   }
 
   #fire(eventType: number, start: number, end: number): void {

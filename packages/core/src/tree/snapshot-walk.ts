@@ -10,12 +10,12 @@
  */
 import type { SnapshotSections } from '@zoots/storage';
 import type { SessionTable } from '../session/session-table.js';
+import { STAT_INTS } from './stat-rows.js';
 import type { ChangeListener, Tree } from './tree.js';
 import { F, NONE, ROOT } from './znode-store.js';
 
 /** Looked at in one step: after many deletions most rows hold nothing. */
 const ROWS_PER_STEP_MAX = 8192;
-const STAT_INTS = 15;
 const STAT_PERSISTED_BYTES = 60;
 
 export class SnapshotWalk implements ChangeListener {
@@ -112,12 +112,12 @@ export class SnapshotWalk implements ChangeListener {
     if (id !== ROOT) store.writePath(out, id);
     out.int32(store.dataLength(id));
     store.writeData(out, id);
-    const page = store.page(id);
-    const at = store.rowAt(id);
-    out.long(page[at + F.acl] as number);
+    out.long(store.get(id, F.acl));
+    const stat = store.statOf(id);
+    const at = store.statStart;
     out.reserve(STAT_PERSISTED_BYTES);
     const { view, length } = out;
-    for (let i = 0; i < STAT_INTS; i++) view.setInt32(length + i * 4, page[at + F.czxid + i] as number);
+    for (let i = 0; i < STAT_INTS; i++) view.setInt32(length + i * 4, stat[at + i] as number);
     out.length = length + STAT_PERSISTED_BYTES;
   }
 }

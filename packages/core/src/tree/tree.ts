@@ -15,6 +15,7 @@ import { ChildLists } from './child-lists.js';
 import { DigestSum, NodeDigest } from './digest.js';
 import { Ephemerals, type OwnerRules, ownerKind } from './ephemerals.js';
 import { QuotaTable } from './quota.js';
+import { S } from './stat-rows.js';
 import { F, NONE, ROOT, ZnodeStore } from './znode-store.js';
 
 /** Told before a row changes or goes, and after one came. Implemented by the snapshot walk. */
@@ -87,7 +88,7 @@ export class Tree {
     const acl = new ByteWriter();
     writeAcls(acl, READ_ACL_UNSAFE);
     this.store.set(config, F.acl, this.acls.intern(acl.bytes, 0, acl.length));
-    this.store.set(config, F.aversion, -1);
+    this.store.setStat(config, S.aversion, -1);
   }
 
   /**
@@ -121,8 +122,9 @@ export class Tree {
     return id !== NONE && this.store.isPresent(id) ? id : NONE;
   }
 
-  ownerKindOf(id: number): ReturnType<typeof ownerKind> {
-    return ownerKind(this.store.get(id, F.owner), this.store.get(id, F.owner + 1), this.options);
+  /** What an ephemeralOwner says. */
+  ownerKind(ownerHigh: number, ownerLow: number): ReturnType<typeof ownerKind> {
+    return ownerKind(ownerHigh, ownerLow, this.options);
   }
 
   // ---- changes ----
@@ -153,11 +155,15 @@ export class Tree {
     if (store.isPresent(id)) return ERROR.nodeExists;
     this.#raiseParent(parent, parentCversion, zxid);
     store.attach(id, parent);
-    this.#setFreshStat(id, zxid, timeHigh, timeLow, ownerHigh, ownerLow);
+    store.setFreshStat(id, highOf(zxid), lowOf(zxid), timeHigh, timeLow);
     store.set(id, F.acl, acl);
     this.acls.retain(acl);
     store.setData(id, bytes, dataStart, dataEnd);
-    this.#own(id);
+    if (ownerHigh !== 0 || ownerLow !== 0) {
+      store.setStat(id, S.owner, ownerHigh);
+      store.setStat(id, S.owner + 1, ownerLow);
+      this.#own(id);
+    }
     this.#digestAdd(id);
     this.listener?.afterCreate(id);
     this.quotas.onCreated(id);
@@ -169,49 +175,20 @@ export class Tree {
     return slash < 0 ? NONE : this.find(bytes, pathStart, slash === pathStart ? slash + 1 : slash);
   }
 
-  #setFreshStat(
-    id: number,
-    zxid: number,
-    timeHigh: number,
-    timeLow: number,
-    ownerHigh: number,
-    ownerLow: number,
-  ): void {
-    const page = this.store.page(id);
-    const at = this.store.rowAt(id);
-    const high = highOf(zxid);
-    const low = lowOf(zxid);
-    page[at + F.czxid] = high;
-    page[at + F.czxid + 1] = low;
-    page[at + F.mzxid] = high;
-    page[at + F.mzxid + 1] = low;
-    page[at + F.pzxid] = high;
-    page[at + F.pzxid + 1] = low;
-    page[at + F.ctime] = timeHigh;
-    page[at + F.ctime + 1] = timeLow;
-    page[at + F.mtime] = timeHigh;
-    page[at + F.mtime + 1] = timeLow;
-    page[at + F.version] = 0;
-    page[at + F.cversion] = 0;
-    page[at + F.aversion] = 0;
-    page[at + F.owner] = ownerHigh;
-    page[at + F.owner + 1] = ownerLow;
-  }
-
   /**
    * A child came: the parent's cversion and pzxid follow the txn, unless they are ahead already (a replay over a snapshot).
    * -1 means one more than the parent has (logs up to 3.3).
    */
   #raiseParent(parent: number, parentCversion: number, zxid: number): void {
     const store = this.store;
-    const current = store.get(parent, F.cversion);
+    const current = store.stat(parent, S.cversion);
     const next = parentCversion === -1 ? (current + 1) | 0 : parentCversion;
     // Compared as Java does: a wrapped counter (2^31 creations) stays where it is.
     if (next <= current) return;
     this.#beforeStatChange(parent);
-    store.set(parent, F.cversion, next);
-    store.set(parent, F.pzxid, highOf(zxid));
-    store.set(parent, F.pzxid + 1, lowOf(zxid));
+    store.setStat(parent, S.cversion, next);
+    store.setStat(parent, S.pzxid, highOf(zxid));
+    store.setStat(parent, S.pzxid + 1, lowOf(zxid));
     this.#afterStatChange(parent);
   }
 
@@ -252,10 +229,10 @@ export class Tree {
 
   #raisePzxid(parent: number, zxid: number): void {
     const store = this.store;
-    if (pairToNumber(store.get(parent, F.pzxid), store.get(parent, F.pzxid + 1)) >= zxid) return;
+    if (pairToNumber(store.stat(parent, S.pzxid), store.stat(parent, S.pzxid + 1)) >= zxid) return;
     this.#beforeStatChange(parent);
-    store.set(parent, F.pzxid, highOf(zxid));
-    store.set(parent, F.pzxid + 1, lowOf(zxid));
+    store.setStat(parent, S.pzxid, highOf(zxid));
+    store.setStat(parent, S.pzxid + 1, lowOf(zxid));
     this.#afterStatChange(parent);
   }
 
@@ -274,13 +251,13 @@ export class Tree {
     const oldBytes = Math.max(store.dataLength(id), 0);
     this.#digestSubtract(id);
     store.setData(id, bytes, start, end);
-    const page = store.page(id);
-    const at = store.rowAt(id);
-    page[at + F.version] = version;
-    page[at + F.mzxid] = highOf(zxid);
-    page[at + F.mzxid + 1] = lowOf(zxid);
-    page[at + F.mtime] = timeHigh;
-    page[at + F.mtime + 1] = timeLow;
+    const stat = store.ownStatOf(id);
+    const at = store.statStart;
+    stat[at + S.version] = version;
+    stat[at + S.mzxid] = highOf(zxid);
+    stat[at + S.mzxid + 1] = lowOf(zxid);
+    stat[at + S.mtime] = timeHigh;
+    stat[at + S.mtime + 1] = timeLow;
     this.#digestAdd(id);
     this.quotas.onDataChanged(id, Math.max(store.dataLength(id), 0) - oldBytes);
   }
@@ -289,7 +266,7 @@ export class Tree {
   setAcl(id: number, acl: number, aversion: number): void {
     this.replaceAcl(id, acl);
     this.#beforeStatChange(id);
-    this.store.set(id, F.aversion, aversion);
+    this.store.setStat(id, S.aversion, aversion);
     this.#afterStatChange(id);
   }
 
@@ -348,18 +325,18 @@ export class Tree {
   // ---- owners ----
 
   #own(id: number): void {
-    const high = this.store.get(id, F.owner);
-    const low = this.store.get(id, F.owner + 1);
-    const kind = ownerKind(high, low, this.options);
+    const high = this.store.stat(id, S.owner);
+    const low = this.store.stat(id, S.owner + 1);
+    const kind = this.ownerKind(high, low);
     if (kind === 'session') this.ephemerals.add(high, low, id);
     else if (kind === 'container') this.containers.add(id);
     else if (kind === 'ttl') this.ttls.add(id);
   }
 
   #disown(id: number): void {
-    const high = this.store.get(id, F.owner);
-    const low = this.store.get(id, F.owner + 1);
-    const kind = ownerKind(high, low, this.options);
+    const high = this.store.stat(id, S.owner);
+    const low = this.store.stat(id, S.owner + 1);
+    const kind = this.ownerKind(high, low);
     if (kind === 'session') this.ephemerals.remove(high, low, id);
     else if (kind === 'container') this.containers.delete(id);
     else if (kind === 'ttl') this.ttls.delete(id);
@@ -388,10 +365,8 @@ export class Tree {
     if (id === NONE || store.isPresent(id)) return false;
     const parent = isRoot ? NONE : store.lastParent;
     store.attach(id, parent);
-    const page = store.page(id);
-    const at = store.rowAt(id);
-    for (let i = 0; i < 15; i++) page[at + F.czxid + i] = view.getInt32(stat + i * 4);
-    page[at + F.acl] = acl;
+    store.loadStat(id, view, stat);
+    store.set(id, F.acl, acl);
     this.acls.retain(acl);
     store.setData(id, bytes, dataStart, dataEnd);
     this.#own(id);

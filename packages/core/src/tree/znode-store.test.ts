@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
 import { ByteWriter, decodeUtf8, encodeUtf8, Prng } from '@zoots/base';
 import { Slab } from './slab.js';
+import { S, STAT_INTS } from './stat-rows.js';
 import { F, NONE, PIN, ROOT, ZnodeStore } from './znode-store.js';
 
 function pathOf(store: ZnodeStore, id: number): string {
@@ -82,6 +83,50 @@ test('a random history of attach, detach, data and pins equals a Map', () => {
   };
   walk(ROOT);
   assert.deepEqual([...reached].sort(), [...model.keys()].sort());
+});
+
+/** As a create leaves it, in the order of the wire. */
+function freshStat(zxid: number, time: number): number[] {
+  return [0, zxid, 0, zxid, 7, time, 7, time, 0, 0, 0, 0, 0, 0, zxid];
+}
+
+test('stats: fresh, changed, loaded and gone, in any order, equal a Map', () => {
+  const prng = new Prng(22);
+  const store = new ZnodeStore(1);
+  store.attach(ROOT, NONE);
+  const model = new Map<number, number[]>();
+  const view = new DataView(new ArrayBuffer(4 + STAT_INTS * 4));
+  for (let step = 0; step < 50_000; step++) {
+    const bytes = encodeUtf8(`/${prng.below(20_000)}`);
+    const id = store.intern(bytes, 0, bytes.length);
+    const stat = model.get(id);
+    if (stat === undefined) {
+      store.attach(id, ROOT);
+      const made = freshStat(step, prng.below(1_000_000));
+      // Some come from a snapshot; half of those were changed before.
+      const isLoaded = prng.chance(0.3);
+      if (isLoaded && prng.chance(0.5)) made[prng.below(STAT_INTS)] = prng.uint32() | 0;
+      if (isLoaded) {
+        for (const [i, value] of made.entries()) view.setInt32(4 + i * 4, value);
+        store.loadStat(id, view, 4);
+      } else store.setFreshStat(id, 0, step, 7, made[S.ctime + 1] as number);
+      model.set(id, made);
+    } else if (prng.chance(0.3)) {
+      store.detach(id);
+      model.delete(id);
+    } else {
+      const field = prng.below(STAT_INTS);
+      stat[field] = prng.uint32() | 0;
+      store.setStat(id, field, stat[field] as number);
+    }
+  }
+  assert.ok(model.size > 8192, 'more than a page of them');
+  for (const [id, expected] of model) {
+    const stat = store.statOf(id);
+    assert.deepEqual([...stat.subarray(store.statStart, store.statStart + STAT_INTS)], expected);
+    const field = prng.below(STAT_INTS);
+    assert.equal(store.stat(id, field), expected[field]);
+  }
 });
 
 test('100,000 paths keep their ids while the index grows', () => {

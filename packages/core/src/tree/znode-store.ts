@@ -5,15 +5,17 @@
  * An id is in use while one of its pins is set: the znode is present in the tree, a change to it is outstanding, a watch
  * waits for it, a quota hangs on it. So "a path that may not exist yet" and "a znode" are the same small integer everywhere.
  *
- * A row is 28 int32 (112 bytes) in pages of 8,192 rows; see path-index.ts for how paths are found. Neither ever copies
- * everything at once, so there is no long stall at any size, and hardly anything for the garbage collector to mark.
+ * A row is 18 int32 (72 bytes) in pages of 8,192 rows; see stat-rows.ts for the stats of znodes that were changed, and
+ * path-index.ts for how paths are found. None of them ever copies everything at once, so there is no long stall at any size, and
+ * hardly anything for the garbage collector to mark.
  *
- * Path and data bytes live in slabs. Longs are kept as int32 pairs, high first, in the order of Stat on the wire.
+ * Path and data bytes live in slabs.
  */
 import { assert, type ByteWriter, equalRanges } from '@zoots/base';
 import { lastSlash } from '@zoots/protocol';
 import { PathIndex } from './path-index.js';
 import { NO_BYTES, Slab } from './slab.js';
+import { fillFreshStat, isFreshStat, NO_STAT_ROW, S, STAT_INTS, StatRows } from './stat-rows.js';
 
 /** Offsets of a row's fields. */
 export const F = {
@@ -31,23 +33,17 @@ export const F = {
   /** Pins and marks (low 8 bits), number of the snapshot that has the row already (high 24 bits). */
   flags: 9,
   acl: 10,
-  /** From here on in the order of Stat on the wire. */
-  czxid: 11,
-  mzxid: 13,
-  ctime: 15,
-  mtime: 17,
-  version: 19,
-  cversion: 20,
-  aversion: 21,
-  owner: 22,
-  pzxid: 24,
   /** CRC-32 over path and data, for the digest; kept so that a change of the stat alone need not read the data. */
-  contentCrc: 26,
+  contentCrc: 11,
   /** The znode's share of the digest; kept because each change takes the old share out. */
-  digest: 27,
+  digest: 12,
 } as const;
 
-const ROW_INTS = 28;
+/** czxid and ctime: all of the stat, while it has no row of its own. */
+const FRESH = 13;
+/** Where the stat is. */
+const STAT_ROW = 17;
+const ROW_INTS = 18;
 const PAGE_ROWS_BITS = 13;
 const PAGE_ROWS = 1 << PAGE_ROWS_BITS;
 const PAGE_ROW_MASK = PAGE_ROWS - 1;
@@ -79,6 +75,7 @@ export class ZnodeStore {
   #pages: Int32Array[] = [];
   #paths = new Slab();
   #data = new Slab();
+  #stats = new StatRows();
   readonly #hashSeed: number;
   /** One more than the highest id ever used. */
   idEnd = 0;
@@ -105,6 +102,7 @@ export class ZnodeStore {
     this.#pages = [];
     this.#paths = new Slab();
     this.#data = new Slab();
+    this.#stats = new StatRows();
     this.#index.clear();
     this.idEnd = 0;
     this.#freeHead = NONE;
@@ -308,6 +306,84 @@ export class ZnodeStore {
     this.dataBytes += Math.max(length, 0) - Math.max(oldLength, 0);
   }
 
+  // ---- stat ----
+
+  /** Where the stat begins in the array that {@link statOf} or {@link ownStatOf} has returned. */
+  statStart = 0;
+  readonly #statRead = new Int32Array(STAT_INTS);
+
+  /** The 15 int32 of the stat (see {@link S}), from {@link statStart} on. To be read at once: the array may be used again. */
+  statOf(id: number): Int32Array {
+    const page = this.page(id);
+    const at = this.rowAt(id);
+    const row = page[at + STAT_ROW] as number;
+    if (row !== NO_STAT_ROW) {
+      this.statStart = this.#stats.start(row);
+      return this.#stats.page(row);
+    }
+    this.statStart = 0;
+    fillFreshStat(this.#statRead, page, at + FRESH);
+    return this.#statRead;
+  }
+
+  /** One int32 of the stat: `field` of {@link S}, or behind it. */
+  stat(id: number, field: number): number {
+    const stat = this.statOf(id);
+    return stat[this.statStart + field] as number;
+  }
+
+  /** The same as {@link statOf}, to be changed. */
+  ownStatOf(id: number): Int32Array {
+    const page = this.page(id);
+    const at = this.rowAt(id);
+    let row = page[at + STAT_ROW] as number;
+    if (row === NO_STAT_ROW) {
+      row = this.#stats.allocate();
+      page[at + STAT_ROW] = row;
+      fillFreshStat(this.#statRead, page, at + FRESH);
+      this.#stats.page(row).set(this.#statRead, this.#stats.start(row));
+    }
+    this.statStart = this.#stats.start(row);
+    return this.#stats.page(row);
+  }
+
+  setStat(id: number, field: number, value: number): void {
+    const stat = this.ownStatOf(id);
+    stat[this.statStart + field] = value;
+  }
+
+  /** The stat of a znode that was created just now, and has no owner. */
+  setFreshStat(id: number, zxidHigh: number, zxidLow: number, timeHigh: number, timeLow: number): void {
+    this.#dropStat(id);
+    const page = this.page(id);
+    const at = this.rowAt(id) + FRESH;
+    page[at] = zxidHigh;
+    page[at + 1] = zxidLow;
+    page[at + 2] = timeHigh;
+    page[at + 3] = timeLow;
+  }
+
+  /** The stat of a znode from elsewhere: 60 bytes from `start` on. */
+  loadStat(id: number, view: DataView, start: number): void {
+    const stat = this.#statLoaded;
+    for (let i = 0; i < STAT_INTS; i++) stat[i] = view.getInt32(start + i * 4);
+    const [zxidHigh, zxidLow] = [stat[S.czxid] as number, stat[S.czxid + 1] as number];
+    this.setFreshStat(id, zxidHigh, zxidLow, stat[S.ctime] as number, stat[S.ctime + 1] as number);
+    if (isFreshStat(stat)) return;
+    const own = this.ownStatOf(id);
+    own.set(stat, this.statStart);
+  }
+
+  readonly #statLoaded = new Int32Array(STAT_INTS);
+
+  #dropStat(id: number): void {
+    const page = this.page(id);
+    const at = this.rowAt(id) + STAT_ROW;
+    if (page[at] === NO_STAT_ROW) return;
+    this.#stats.release(page[at] as number);
+    page[at] = NO_STAT_ROW;
+  }
+
   // ---- the tree's links ----
 
   /** Makes the id a znode below `parent` (NONE for the root). Stat fields are the caller's to set. */
@@ -345,6 +421,7 @@ export class ZnodeStore {
     this.set(parent, F.childCount, this.get(parent, F.childCount) - 1);
     if ((this.get(parent, F.flags) & LISTED) !== 0) this.childObserver?.onDetached(parent, id);
     this.setData(id, this.#noBytes, -1, -1);
+    this.#dropStat(id);
     page[at + F.parent] = NONE;
     page[at + F.nextSibling] = NONE;
     page[at + F.previousSibling] = NONE;

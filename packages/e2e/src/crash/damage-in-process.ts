@@ -8,7 +8,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Prng as CorePrng, nullLogger } from '@zoots/base';
-import { F, Server } from '@zoots/core';
+import { F, Server, STAT_INTS } from '@zoots/core';
 import { loadServerConfig, nodeGzip, type ServerConfig } from '@zoots/server';
 import { MemoryDisk } from '@zoots/storage';
 import { Prng } from '../differential/prng.js';
@@ -147,7 +147,7 @@ function fingerprintOf(server: Server): string {
       Buffer.from(bytes.buffer, bytes.byteOffset + start, Math.max(length, 0)).toString('latin1');
     const path = text(store.pathChunk(id), store.pathStart(id), store.pathLength(id));
     const data = text(store.dataChunk(id), store.dataStart(id), store.dataLength(id));
-    const stat = Array.from({ length: F.contentCrc - F.czxid }, (_, i) => store.get(id, F.czxid + i)).join(' ');
+    const stat = Array.from({ length: STAT_INTS }, (_, i) => store.stat(id, i)).join(' ');
     const acl = JSON.stringify(tree.acls.listOf(store.get(id, F.acl)), (_, value) =>
       value instanceof Uint8Array ? Buffer.from(value).toString('latin1') : value,
     );

@@ -3,7 +3,7 @@
  * kept it and computed afresh from the model.
  */
 import { crc32, decodeUtf8, encodeUtf8, pairToNumber } from '@zoots/base';
-import { F, type Server } from '@zoots/core';
+import { F, S, type Server } from '@zoots/core';
 import type { Acl } from '@zoots/protocol';
 import { type Model, sessionKey, type Version } from '../model.js';
 import { fail, hex } from './violation.js';
@@ -49,12 +49,12 @@ export function dataOf(server: Server, path: string): string | null {
 
 function textOf(server: Server, id: number): string {
   const { store, acls } = server.tree;
-  const long = (field: number): number => pairToNumber(store.get(id, field), store.get(id, field + 1));
+  const long = (field: number): number => pairToNumber(store.stat(id, field), store.stat(id, field + 1));
   const length = store.dataLength(id);
   const start = length > 0 ? store.dataStart(id) : 0;
   const data = length < 0 ? null : length === 0 ? '' : decodeUtf8(store.dataChunk(id), start, start + length);
-  const stat = [F.czxid, F.mzxid, F.ctime, F.mtime, F.pzxid].map(long);
-  const counts = [F.version, F.cversion, F.aversion, F.owner, F.owner + 1].map((field) => store.get(id, field));
+  const stat = [S.czxid, S.mzxid, S.ctime, S.mtime, S.pzxid].map(long);
+  const counts = [S.version, S.cversion, S.aversion, S.owner, S.owner + 1].map((field) => store.stat(id, field));
   return nodeText(data, acls.listOf(store.get(id, F.acl)), stat, counts);
 }
 

@@ -1,7 +1,7 @@
 /** Groups 15, 17, 19, 20, 25 and 30: what a leader may propose and commit, and when it must give up. */
 import assert from 'node:assert/strict';
 import type { ByteWriter } from '@zoots/base';
-import { Ephemerals, F, type Peer, Server } from '@zoots/core';
+import { Ephemerals, type Peer, S, Server } from '@zoots/core';
 import { ERROR, formatZxid, makeZxid, OP, PACKET, TXN_DIGEST_BYTES } from '@zoots/protocol';
 import { patch } from '../../mutant.js';
 import { Leader, LeaderRole, LearnerHandle, Overlay, Submission } from './core-parts.js';
@@ -357,7 +357,7 @@ scenario(
     stage.pass(10);
     const path = new TextEncoder().encode('/base');
     const id = stage.server.tree.find(path, 0, path.length);
-    assert.equal(stage.server.tree.store.get(id, F.version), 1, 'the second multi saw what the first left behind');
+    assert.equal(stage.server.tree.store.stat(id, S.version), 1, 'the second multi saw what the first left behind');
     assert.equal(stage.server.queueSizes.overlay, 0, 'records of outstanding changes are left');
   },
   {
