@@ -1,5 +1,5 @@
 /**
- * Puts the modules of `zoots server` into three files beside its main module (decision 0018): to read and link 160 small
+ * Puts the modules of `zoots server` into three files beside its main module (decision 0016): to read and link 160 small
  * modules takes Node longer than all else that a server does until its first reply. `packages/cli/src/bundled.ts` says
  * when they are used.
  *
@@ -20,7 +20,13 @@ const { output } = await build({
   // The packages of others stay outside: the server loads them only for JSON lines and coloured ones.
   external: ['pino', 'pino-pretty'],
   logLevel: 'warn',
-  output: { format: 'esm', entryFileNames: '[name].bundle.js', chunkFileNames: '[name].bundle.js', comments: false },
+  output: {
+    format: 'esm',
+    entryFileNames: '[name].bundle.js',
+    chunkFileNames: '[name].bundle.js',
+    comments: false,
+    charset: 'ascii',
+  },
   write: false,
 });
 

@@ -64,8 +64,10 @@ export class StatRows {
 
 /** The stat of a znode as it was created, without an owner, from its czxid and ctime: four int32 of `row`. */
 export function fillFreshStat(stat: Int32Array, row: Int32Array, at: number): void {
-  const [zxidHigh, zxidLow] = [row[at] as number, row[at + 1] as number];
-  const [timeHigh, timeLow] = [row[at + 2] as number, row[at + 3] as number];
+  const zxidHigh = row[at] as number;
+  const zxidLow = row[at + 1] as number;
+  const timeHigh = row[at + 2] as number;
+  const timeLow = row[at + 3] as number;
   stat[S.czxid] = zxidHigh;
   stat[S.czxid + 1] = zxidLow;
   stat[S.mzxid] = zxidHigh;

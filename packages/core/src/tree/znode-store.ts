@@ -367,7 +367,8 @@ export class ZnodeStore {
   loadStat(id: number, view: DataView, start: number): void {
     const stat = this.#statLoaded;
     for (let i = 0; i < STAT_INTS; i++) stat[i] = view.getInt32(start + i * 4);
-    const [zxidHigh, zxidLow] = [stat[S.czxid] as number, stat[S.czxid + 1] as number];
+    const zxidHigh = stat[S.czxid] as number;
+    const zxidLow = stat[S.czxid + 1] as number;
     this.setFreshStat(id, zxidHigh, zxidLow, stat[S.ctime] as number, stat[S.ctime + 1] as number);
     if (isFreshStat(stat)) return;
     const own = this.ownStatOf(id);
