@@ -23,7 +23,8 @@ const { output } = await build({
   output: {
     format: 'esm',
     entryFileNames: '[name].bundle.js',
-    chunkFileNames: '[name].bundle.js',
+    // Not named as a command's bundle is: a part may be called after a module that is called like a command.
+    chunkFileNames: '[name].part.js',
     comments: false,
     charset: 'ascii',
   },

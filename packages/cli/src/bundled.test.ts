@@ -3,7 +3,16 @@ import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { moduleOf } from './bundled.js';
+import { sections } from './command-table.js';
+
+test('only the server has a bundle, whatever its parts are called', () => {
+  const dist = fileURLToPath(new URL('.', import.meta.url));
+  for (const name of sections.flatMap(({ commands }) => Object.keys(commands))) {
+    if (name !== 'server') assert.equal(moduleOf(name, dist), `commands/${name}.js`);
+  }
+});
 
 test('a bundle is used only while it is newer than every package in it', (t) => {
   const packages = mkdtempSync(join(tmpdir(), 'bundled-'));
