@@ -1,6 +1,6 @@
 /**
  * Puts the modules of `zoots server` into three files beside its main module (decision 0016): to read and link 160 small
- * modules takes Node longer than all else that a server does until its first reply. `packages/cli/src/bundled.ts` says
+ * modules takes Node more than a third of the time until the first reply. `packages/cli/src/bundled.ts` says
  * when they are used.
  *
  *     node scripts/dist/bundle.js

@@ -1,6 +1,6 @@
 /**
  * Which module of a command is loaded: `npm run build` also puts all of `zoots server` into a few files (`scripts/bundle.ts`),
- * which halves the time to its first reply (decision 0016). They are used only while they are newer than every build of
+ * which takes a third off the time to its first reply (decision 0016). They are used only while they are newer than every build of
  * the packages in them, so that whoever compiles one package runs what he compiled.
  */
 import { statSync } from 'node:fs';
