@@ -123,13 +123,31 @@ function dataDirOf({ workDir, dataDir }: PeerOptions): string {
 
 /** Resolves when `srvr` shows the peer's mode. Throws Error with the log's end, after the peer is killed. */
 export async function untilServing(peer: Peer, options: PeerOptions): Promise<void> {
-  await waitUntilServing(peer, options.startTimeoutMs ?? 30_000);
-  // Two runs may have picked the same port: then the one that answers is not the one we started.
-  const conf = await fourLetterWord(peer.port, 'conf');
-  if (!conf.includes(dataDirOf(options))) {
-    await peer.kill();
-    throw new Error(`another server answers on port ${peer.port}; set ZOOTS_E2E_PORT_MIN to a range of your own`);
+  const timeoutMs = options.startTimeoutMs ?? 30_000;
+  const deadlineMs = performance.now() + timeoutMs;
+  while (performance.now() < deadlineMs && peer.alive()) {
+    if (await serves(peer, dataDirOf(options))) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
   }
+  const state = peer.alive() ? `does not serve after ${timeoutMs} ms` : 'ended at start';
+  await peer.kill();
+  throw new Error(`${peer.kind} ${state}:\n${peer.log().split('\n').slice(-25).join('\n')}`);
+}
+
+/**
+ * Two runs may have picked the same port: then the one that answers is not the one we started. `conf` tells by its data directory, and
+ * says nothing of it while the server looks for a leader, as one may that has been frozen and has just answered `srvr`.
+ */
+async function serves(peer: Peer, dataDir: string): Promise<boolean> {
+  const ask = (word: string): Promise<string> => fourLetterWord(peer.port, word, 2_000).catch(() => '');
+  if (!/^Mode: /m.test(await ask('srvr'))) return false;
+  const [, answering] = /^dataDir=(.*)$/m.exec(await ask('conf')) ?? [];
+  if (answering === undefined) return false;
+  if (answering.startsWith(dataDir)) return true;
+  await peer.kill();
+  throw new Error(
+    `a server with the data ${answering} answers on port ${peer.port}; set ZOOTS_E2E_PORT_MIN to a range of your own`,
+  );
 }
 
 function launch(kind: PeerKind, port: number, command: readonly string[], logFile: string, workDir: string): Peer {
@@ -163,18 +181,6 @@ function launch(kind: PeerKind, port: number, command: readonly string[], logFil
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
   };
-}
-
-async function waitUntilServing(peer: Peer, timeoutMs: number): Promise<void> {
-  const deadlineMs = performance.now() + timeoutMs;
-  while (performance.now() < deadlineMs && peer.alive()) {
-    const answer = await fourLetterWord(peer.port, 'srvr', 2_000).catch(() => '');
-    if (/^Mode: /m.test(answer)) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  const state = peer.alive() ? `does not serve after ${timeoutMs} ms` : 'ended at start';
-  await peer.kill();
-  throw new Error(`${peer.kind} ${state}:\n${peer.log().split('\n').slice(-25).join('\n')}`);
 }
 
 const portMin = Number(process.env.ZOOTS_E2E_PORT_MIN ?? 31_400);
