@@ -5,13 +5,8 @@
  * `commands/<name>.ts` with `run`.
  */
 import { fileURLToPath } from 'node:url';
-import { moduleOf } from './bundled.js';
+import { bundleFile, type CommandModule, isCurrent, loadBundle } from './bundled.js';
 import { findCommand, helpText } from './command-table.js';
-
-interface Command {
-  /** The words behind the command's name; resolves with the exit code. */
-  run(words: readonly string[]): Promise<number>;
-}
 
 const helpWords: ReadonlySet<string> = new Set(['help', '--help', '-h']);
 
@@ -27,9 +22,13 @@ async function main(words: readonly string[]): Promise<number> {
     console.error(`zoots: there is no command "${name}"\n\n${helpText()}`);
     return 2;
   }
-  const file = moduleOf(command, fileURLToPath(new URL('.', import.meta.url)));
-  const module = (await import(new URL(file, import.meta.url).href)) as Command;
-  return module.run(rest);
+  return (await load(command)).run(rest);
+}
+
+async function load(command: string): Promise<CommandModule> {
+  const bundle = bundleFile(command, fileURLToPath(new URL('.', import.meta.url)));
+  if (isCurrent(bundle)) return loadBundle(bundle).module;
+  return (await import(new URL(`commands/${command}.js`, import.meta.url).href)) as CommandModule;
 }
 
 process.exitCode = await main(process.argv.slice(2));

@@ -22,10 +22,10 @@ import {
   parsePropertyWord,
   type RunningServer,
   type ServerConfig,
-  type StartServer,
   StartupError,
   zootsVersion,
 } from '@zoots/server';
+import { startServer } from '@zoots/server/assemble';
 import { checkoutDirectory, defaultConfigFile } from '../checkout.js';
 import { welcome } from '../welcome.js';
 
@@ -58,7 +58,6 @@ export async function run(commandWords: readonly string[]): Promise<number> {
     };
     const version = `${zootsVersion} (ZooKeeper ${apacheVersion})`;
     logger.log(logLevels.info, 'starting', { version, node: process.version, processId: process.pid });
-    const startServer = await loadServer();
     // Timers and sockets of a server that did not end cleanly must not keep the process: it has its exit code now.
     process.exit(
       await operateServer({ config, logger, startServer, onServing, isDaemon: environment.ZOOTS_DAEMON === '1' }),
@@ -127,12 +126,6 @@ function sourcesOf(parsed: ServerWords): ConfigSources {
       clientPort: 2181,
     },
   };
-}
-
-/** The server's own modules are many: they are loaded once the configuration is known to be good. */
-async function loadServer(): Promise<StartServer> {
-  const { startServer } = await import('@zoots/server/assemble');
-  return startServer;
 }
 
 /** `serving`, or `started` where only the ensemble can tell when clients are served. */
