@@ -69,27 +69,52 @@ function skip(what: string, error: PeerMissingError): void {
   }
 }
 
-async function runRow(row: ClientRow, what: string, servers: Servers, workDir: string): Promise<void> {
+/**
+ * A row that fails against Apache's servers is tried once more, aloud: there the client is on trial, and servers that are slow to elect or
+ * to answer on a busy machine are nobody's defect here. Against ours every row must pass at once.
+ */
+async function runRow(row: ClientRow, kind: PeerKind, what: string, servers: Servers, workDir: string): Promise<void> {
+  let outcome = await tryRow(row, servers, workDir);
+  if (outcome.error !== null && kind !== 'zoots' && !(outcome.error instanceof PeerMissingError)) {
+    console.log(`AGAIN ${what}: ${textOf(outcome.error)}`);
+    outcome = await tryRow(row, servers, `${workDir}-again`);
+  }
+  const { error, notes, ms } = outcome;
+  if (error instanceof PeerMissingError) skip(what, error);
+  else if (error !== null) {
+    tally.failed++;
+    console.log(`FAIL ${what} (${ms} ms)\n     ${textOf(error)}`);
+  } else {
+    tally.passed++;
+    console.log(`ok   ${what}${notes.length === 0 ? '' : `: ${notes.join(', ')}`} (${ms} ms)`);
+  }
+}
+
+interface RowOutcome {
+  readonly error: Error | null;
+  readonly notes: readonly string[];
+  readonly ms: number;
+}
+
+async function tryRow(row: ClientRow, servers: Servers, workDir: string): Promise<RowOutcome> {
   mkdirSync(workDir, { recursive: true });
   const startMs = performance.now();
   let stage: Stage | null = null;
+  let error: Error | null = null;
   try {
     stage = await servers.stage(workDir, row.isExclusive === true);
     await withTimeout(row.run(stage), row.timeoutMs ?? 30_000);
-    const notes = stage.notes.length === 0 ? '' : `: ${stage.notes.join(', ')}`;
-    tally.passed++;
-    console.log(`ok   ${what}${notes} (${Math.round(performance.now() - startMs)} ms)`);
-  } catch (error) {
-    if (error instanceof PeerMissingError) skip(what, error);
-    else {
-      tally.failed++;
-      console.log(`FAIL ${what} (${Math.round(performance.now() - startMs)} ms)`);
-      console.log(`     ${((error as Error).stack ?? String(error)).split('\n').slice(0, 14).join('\n     ')}`);
-    }
+  } catch (thrown) {
+    error = thrown instanceof Error ? thrown : new Error(String(thrown));
   } finally {
     servers.thaw();
     await stage?.end();
   }
+  return { error, notes: stage?.notes ?? [], ms: Math.round(performance.now() - startMs) };
+}
+
+function textOf(error: Error): string {
+  return (error.stack ?? error.message).split('\n').slice(0, 14).join('\n     ');
 }
 
 async function runRows(kind: PeerKind, setting: Setting, rows: readonly ClientRow[], workDir: string): Promise<void> {
@@ -104,7 +129,7 @@ async function runRows(kind: PeerKind, setting: Setting, rows: readonly ClientRo
   }
   try {
     const runOne = (row: ClientRow): Promise<void> =>
-      runRow(row, `${title}: ${row.name}`, servers, join(workDir, `${kind}-${setting}-row-${rows.indexOf(row)}`));
+      runRow(row, kind, `${title}: ${row.name}`, servers, join(workDir, `${kind}-${setting}-row-${rows.indexOf(row)}`));
     // Most rows wait most of the time.
     const peaceful = rows.filter((row) => row.isExclusive !== true);
     const lanes = Array.from({ length: LANE_COUNT }, async () => {
