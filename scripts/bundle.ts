@@ -6,11 +6,11 @@
  *     node scripts/dist/bundle.js
  */
 import { spawnSync } from 'node:child_process';
-import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundledPackages, bundleFile, bundleFrame, compiledFile } from '@zoots/cli';
 import { build } from 'rolldown';
+import { replaceFile } from './replace-file.js';
 
 // No deeper than the modules: what they know of their own place stays true.
 const dist = fileURLToPath(new URL('../../packages/cli/dist', import.meta.url));
@@ -44,8 +44,7 @@ for (const id of bundle.moduleIds) {
   }
 }
 
-rmSync(compiledFile(file), { force: true });
-writeFileSync(file, bundleFrame.join(bundle.code));
+replaceFile(file, bundleFrame.join(bundle.code));
 
 // In a process of its own, since a server changes the engine's flags. Without that file a server only starts later.
 const warmUp = fileURLToPath(new URL('compile-bundle.js', import.meta.url));

@@ -2,7 +2,7 @@
  * Keeps what the engine compiles while the bundled server starts and serves a first session, so that later starts need not compile it.
  * Called by `bundle.ts`.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import v8 from 'node:v8';
 import { bundleFile, compiledFile, compiledOf, loadBundle } from '@zoots/cli';
 import { connect } from '@zoots/client';
+import { replaceFile } from './replace-file.js';
 
 const file = bundleFile('server', fileURLToPath(new URL('../../packages/cli/dist', import.meta.url)));
 
@@ -33,7 +34,7 @@ await client.children('/');
 await client.delete('/a');
 await client.close();
 
-writeFileSync(compiledFile(file), compiledOf(script, readFileSync(file)));
+replaceFile(compiledFile(file), compiledOf(script, readFileSync(file)));
 process.exit(0);
 
 function freePort(): Promise<number> {
