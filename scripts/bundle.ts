@@ -6,9 +6,10 @@
  *     node scripts/dist/bundle.js
  */
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { bundledPackages, bundleFile, bundleFrame, compiledFile } from '@zoots/cli';
+import { bundledPackages, bundleFile, bundleText, compiledFile } from '@zoots/cli';
 import { build } from 'rolldown';
 import { replaceFile } from './replace-file.js';
 
@@ -44,7 +45,7 @@ for (const id of bundle.moduleIds) {
   }
 }
 
-replaceFile(file, bundleFrame.join(bundle.code));
+replaceFile(file, bundleText(bundle.code, createHash('sha256').update(bundle.code).digest('hex')));
 
 // In a process of its own, since a server changes the engine's flags. Without that file a server only starts later.
 const warmUp = fileURLToPath(new URL('compile-bundle.js', import.meta.url));

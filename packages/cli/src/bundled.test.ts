@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Script } from 'node:vm';
-import { bundleFile, bundleFrame, compiledFile, compiledOf, isCurrent, loadBundle } from './bundled.js';
+import { bundleFile, bundleText, compiledFile, compiledOf, isCurrent, loadBundle } from './bundled.js';
 
 function temporaryDirectory(t: TestContext): string {
   const directory = mkdtempSync(join(tmpdir(), 'bundled-'));
@@ -33,7 +33,7 @@ test('a bundle is used only while it is newer than every package in it', (t) => 
 test('what the engine compiled of a bundle is used for this bundle and no other', async (t) => {
   const bundle = bundleFile('answer', temporaryDirectory(t));
   const sourceOf = (answer: number): Buffer =>
-    Buffer.from(`${bundleFrame[0]}exports.run = async () => ${answer};${bundleFrame[1]}`);
+    Buffer.from(bundleText(`exports.run = async () => ${answer};`, String(answer).repeat(32)));
   const loaded = async (): Promise<[answer: number, isRejected: boolean | undefined]> => {
     const { module, script } = loadBundle(bundle);
     return [await module.run([]), script.cachedDataRejected];
@@ -53,7 +53,7 @@ test('what the engine compiled of a bundle is used for this bundle and no other'
   // Another answer, because the engine remembers what it has compiled in this process.
   writeFileSync(bundle, sourceOf(43));
   const foreign = compiledOf(new Script('0'), sourceOf(43));
-  writeFileSync(compiledFile(bundle), foreign.fill(0, 4, 8));
+  writeFileSync(compiledFile(bundle), foreign.fill(0, 68, 72));
   assert.deepEqual(await loaded(), [43, true], 'of another Node');
 });
 
@@ -62,6 +62,6 @@ test('a bundle finds modules from its own place', async (t) => {
   writeFileSync(join(dirname(bundle), 'there.cjs'), 'exports.answer = 42;');
   const run =
     "exports.run = async () => require('./there.cjs').answer + require('node:path').basename(__filename).length;";
-  writeFileSync(bundle, bundleFrame.join(run));
+  writeFileSync(bundle, bundleText(run, '0'.repeat(64)));
   assert.equal(await loadBundle(bundle).module.run([]), 42 + 'place.bundle.cjs'.length);
 });

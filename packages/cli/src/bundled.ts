@@ -7,7 +7,6 @@ import { readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { Script } from 'node:vm';
-import { crc32 } from 'node:zlib';
 
 /** A command's module. */
 export interface CommandModule {
@@ -23,11 +22,19 @@ export interface Bundle {
 /** Those whose modules `zoots server` imports. */
 export const bundledPackages: readonly string[] = ['base', 'protocol', 'storage', 'core', 'server', 'cli'];
 
-/** What stands around the modules of a bundle, so that the file is an expression: a function. They import nothing but by `require`. */
-export const bundleFrame: readonly [head: string, tail: string] = [
-  '(function (exports, require, __filename) {\n',
-  '\n})',
-];
+const ID_CHARACTERS = 64;
+/** A bundle begins with its id in a comment. */
+const HEAD_BYTES = ID_CHARACTERS + 4;
+
+/**
+ * What a bundle's file has: an expression, a function around the code of the modules, which must import by `require`. The code has an id of
+ * its own, 64 characters.
+ */
+export function bundleText(code: string, id: string): string {
+  if (id.length !== ID_CHARACTERS)
+    throw new Error(`the id of a bundle has ${ID_CHARACTERS} characters, not ${id.length}`);
+  return `/*${id}*/(function (exports, require, __filename) {\n${code}\n})`;
+}
 
 /** The file that has a command's bundle; none need be there. `dist` is the directory of this package's built modules. */
 export function bundleFile(command: string, dist: string): string {
@@ -55,7 +62,7 @@ export function loadBundle(file: string): Bundle {
 
 /** Keeps what the engine has compiled of a bundle up to now, for later processes with the same Node. */
 export function compiledOf(script: Script, source: Uint8Array): Buffer {
-  return Buffer.concat([sumOf(source), script.createCachedData()]);
+  return Buffer.concat([source.subarray(0, HEAD_BYTES), script.createCachedData()]);
 }
 
 /** Beside the bundle. */
@@ -63,23 +70,16 @@ export function compiledFile(file: string): string {
   return `${file}.compiled`;
 }
 
-/** The engine looks at its version, its flags and the length of the source, and compiles anew if they differ; the rest is up to us. */
-function readCompiled(file: string, source: Uint8Array): Buffer | undefined {
+/** The engine looks at its version, its flags and the length of the source, and compiles anew if they differ; the id is up to us. */
+function readCompiled(file: string, source: Buffer): Buffer | undefined {
   let bytes: Buffer;
   try {
     bytes = readFileSync(compiledFile(file));
   } catch {
     return undefined;
   }
-  return bytes.subarray(0, SUM_BYTES).equals(sumOf(source)) ? bytes.subarray(SUM_BYTES) : undefined;
-}
-
-const SUM_BYTES = 4;
-
-function sumOf(source: Uint8Array): Buffer {
-  const sum = Buffer.alloc(SUM_BYTES);
-  sum.writeUInt32BE(crc32(source));
-  return sum;
+  const isOfSource = bytes.subarray(0, HEAD_BYTES).equals(source.subarray(0, HEAD_BYTES));
+  return isOfSource ? bytes.subarray(HEAD_BYTES) : undefined;
 }
 
 /** 0 if there is no such file. */

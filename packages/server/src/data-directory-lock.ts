@@ -15,6 +15,7 @@
  * claim cannot be checked from here and must not block a restart, so it counts as dead; the caller is told to warn.
  */
 import { readdirSync, readFileSync, readlinkSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -147,7 +148,7 @@ function startOf(pid: number): string | null {
 
 function startByPs(pid: number): string | null {
   // Loaded here, since it takes 3 ms of every start that has no use for it.
-  const { spawnSync } = process.getBuiltinModule('node:child_process');
+  const { spawnSync } = createRequire(import.meta.url)('node:child_process') as typeof import('node:child_process');
   const result = spawnSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' });
   const start = (result.stdout ?? '').trim().replace(/[^0-9a-zA-Z]+/g, '_');
   return start === '' ? null : start;
