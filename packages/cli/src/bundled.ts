@@ -45,8 +45,8 @@ export function bundleFile(command: string, dist: string): string {
 export function isCurrent(file: string): boolean {
   const builtMs = modifiedMs(file);
   // Compiled packages have this file in a checkout; installed ones come without it, and with a bundle of their own version.
-  const compiledMs = bundledPackages.map((name) => modifiedMs(join(file, '../../..', name, 'dist/lib.tsbuildinfo')));
-  return builtMs > 0 && compiledMs.every((ms) => ms <= builtMs);
+  const compiledMs = (name: string): number => modifiedMs(join(file, '../../..', name, 'dist/lib.tsbuildinfo'));
+  return builtMs > 0 && bundledPackages.every((name) => compiledMs(name) <= builtMs);
 }
 
 export function loadBundle(file: string): Bundle {
