@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as zlib from 'node:zlib';
-import { adler32 as adler32Of, crc32, crc32OfInt, crc32OfPair } from './index.js';
+import { adler32 as adler32Of, crc32 } from './index.js';
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 
@@ -65,16 +65,6 @@ test('a checksum can be continued at any place', () => {
   for (let cut = 0; cut <= bytes.length; cut++) {
     assert.equal(crc32(bytes, cut, bytes.length, crc32(bytes, 0, cut)), crc32(bytes, 0, bytes.length));
     assert.equal(adler32(bytes, cut, bytes.length, adler32(bytes, 0, cut)), adler32(bytes, 0, bytes.length));
-  }
-});
-
-test('a checksum of int32 is that of their bytes', () => {
-  const bytes = noise(400);
-  const view = new DataView(bytes.buffer);
-  for (let at = 0; at + 8 <= bytes.length; at++) {
-    const seed = crc32(bytes, 0, at);
-    assert.equal(crc32OfInt(view.getInt32(at), seed) >>> 0, crc32(bytes, 0, at + 4));
-    assert.equal(crc32OfPair(view.getInt32(at), view.getInt32(at + 4), seed) >>> 0, crc32(bytes, 0, at + 8));
   }
 });
 

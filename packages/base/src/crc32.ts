@@ -45,31 +45,3 @@ export function crc32(bytes: Uint8Array, start: number, end: number, seed = 0): 
   for (; at < end; at++) crc = (crc >>> 8) ^ tables[(crc ^ bytes[at]) & 0xff];
   return ~crc >>> 0;
 }
-
-/** The CRC, as an int32, of eight bytes, given as two int32 of which each has its first byte on top. */
-export function crc32OfPair(high: number, low: number, seed: number): number {
-  const tables = TABLES;
-  const crc = ~seed;
-  return ~(
-    tables[1792 + ((crc ^ (high >>> 24)) & 0xff)] ^
-    tables[1536 + (((crc >>> 8) ^ (high >>> 16)) & 0xff)] ^
-    tables[1280 + (((crc >>> 16) ^ (high >>> 8)) & 0xff)] ^
-    tables[1024 + (((crc >>> 24) ^ high) & 0xff)] ^
-    tables[768 + (low >>> 24)] ^
-    tables[512 + ((low >>> 16) & 0xff)] ^
-    tables[256 + ((low >>> 8) & 0xff)] ^
-    tables[low & 0xff]
-  );
-}
-
-/** The same of four bytes, given as one int32. */
-export function crc32OfInt(value: number, seed: number): number {
-  const tables = TABLES;
-  const crc = ~seed;
-  return ~(
-    tables[768 + ((crc ^ (value >>> 24)) & 0xff)] ^
-    tables[512 + (((crc >>> 8) ^ (value >>> 16)) & 0xff)] ^
-    tables[256 + (((crc >>> 16) ^ (value >>> 8)) & 0xff)] ^
-    tables[((crc >>> 24) ^ value) & 0xff]
-  );
-}

@@ -49,14 +49,18 @@ export class Snapshotter {
     this.#drawThresholds();
   }
 
-  /** A random half to all of the configured counts, so that an ensemble's servers do not all snapshot at once. */
+  /**
+   * In an ensemble a random half to all of the configured counts, so that its servers do not all snapshot at once. A server that
+   * stands alone has nobody to keep out of step with, and takes a quarter fewer snapshots.
+   */
   #drawThresholds(): void {
-    const { snapCount, snapSizeLimitBytes } = this.#config;
+    const { snapCount, snapSizeLimitBytes, ensemble } = this.#config;
+    const { prng } = this.#parts;
+    const mayDiffer = ensemble != null;
     const half = Math.max(1, Math.floor(snapCount / 2));
-    this.#txnsUntilNext = half + this.#parts.prng.below(half);
-    const halfBytes = Math.floor(snapSizeLimitBytes / 2);
-    this.#bytesUntilNext =
-      snapSizeLimitBytes > 0 ? halfBytes + Math.floor(this.#parts.prng.below(1024) * (halfBytes / 1024)) : Infinity;
+    this.#txnsUntilNext = mayDiffer ? half + prng.below(half) : snapCount;
+    this.#bytesUntilNext = snapSizeLimitBytes > 0 ? snapSizeLimitBytes : Infinity;
+    if (mayDiffer && snapSizeLimitBytes > 0) this.#bytesUntilNext *= (1 + prng.below(1024) / 1024) / 2;
     this.#txnsSince = 0;
     this.#bytesSince = 0;
   }

@@ -9,7 +9,7 @@ import { ByteReader } from '@zoots/base';
 import { ERROR, MULTI_SUB_TYPES, OP, TXN_DIGEST_BYTES, TxnBody, TxnHeader } from '@zoots/protocol';
 import type { SessionTable } from '../session/session-table.js';
 import { CONTAINER_OWNER_HIGH, ttlOwnerHigh } from '../tree/ephemerals.js';
-import type { Tree } from '../tree/tree.js';
+import type { KnownChange, Tree } from '../tree/tree.js';
 import { F, NONE } from '../tree/znode-store.js';
 import type { WatchTable } from '../watch/watch-table.js';
 
@@ -74,8 +74,17 @@ export class Applier {
     return this.#checkParts(bytes, end);
   }
 
-  /** Applies the entry in the range. Null, or why it cannot be decoded (then nothing was changed). */
-  apply(bytes: Uint8Array, start: number, end: number, sink: PartSink | null): string | null {
+  /**
+   * Applies the entry in the range. `known`: what its preparation here found out. Null, or why it cannot be decoded (then
+   * nothing was changed).
+   */
+  apply(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    sink: PartSink | null,
+    known: KnownChange | null = null,
+  ): string | null {
     const reader = this.#reader.reset(bytes, start, end);
     if (!this.header.read(reader)) return 'the txn header is short or its zxid out of range';
     const { type, zxid } = this.header;
@@ -85,7 +94,7 @@ export class Applier {
     if (type === OP.multi) {
       const subProblem = this.#applyMulti(bytes, end, sink);
       if (subProblem !== null) return subProblem;
-    } else this.#applyPart(type, sink);
+    } else this.#applyPart(type, sink, known !== null && known.znode !== NONE ? known : null);
     if (zxid > this.#tree.lastProcessedZxid) this.#tree.lastProcessedZxid = zxid;
     this.#compareDigest(reader.reset(bytes, digestAt, end));
     return null;
@@ -139,7 +148,7 @@ export class Applier {
       const next = reader.rangeEnd;
       this.#body.read(reader.reset(bytes, reader.rangeStart, next), type);
       if (this.#hasFailedPart) this.#reportFailedPart(type, sink);
-      else this.#applyPart(type, sink);
+      else this.#applyPart(type, sink, null);
       reader.reset(bytes, next, end);
     }
     return null;
@@ -155,7 +164,7 @@ export class Applier {
 
   // ---- one part ----
 
-  #applyPart(type: number, sink: PartSink | null): void {
+  #applyPart(type: number, sink: PartSink | null, known: KnownChange | null): void {
     const part = this.part;
     const body = this.#body;
     part.type = type;
@@ -168,7 +177,7 @@ export class Applier {
       case OP.create2:
       case OP.createContainer:
       case OP.createTTL:
-        this.#applyCreate(type);
+        this.#applyCreate(type, known);
         break;
       case OP.delete:
       case OP.deleteContainer:
@@ -176,7 +185,7 @@ export class Applier {
         break;
       case OP.setData:
       case OP.reconfig:
-        this.#applySetData();
+        this.#applySetData(known);
         break;
       case OP.setACL:
         this.#applySetAcl();
@@ -197,7 +206,7 @@ export class Applier {
     sink?.(part, body);
   }
 
-  #applyCreate(type: number): void {
+  #applyCreate(type: number, known: KnownChange | null): void {
     const body = this.#body;
     const header = this.header;
     const tree = this.#tree;
@@ -226,6 +235,7 @@ export class Applier {
       header.zxid,
       header.timeHigh,
       header.timeLow,
+      known,
     );
     const id = tree.lastId;
     if (code === ERROR.nodeExists) {
@@ -263,10 +273,10 @@ export class Applier {
     this.onTouched(parent);
   }
 
-  #applySetData(): void {
+  #applySetData(known: KnownChange | null): void {
     const body = this.#body;
     const header = this.header;
-    const id = this.#tree.find(body.bytes, body.pathStart, body.pathEnd);
+    const id = known?.znode ?? this.#tree.find(body.bytes, body.pathStart, body.pathEnd);
     if (id === NONE) return;
     this.#tree.setData(
       id,
@@ -277,6 +287,7 @@ export class Applier {
       header.zxid,
       header.timeHigh,
       header.timeLow,
+      known,
     );
     this.part.id = id;
     this.#watches.onDataChanged(id, header.zxid);

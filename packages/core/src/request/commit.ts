@@ -106,7 +106,7 @@ export class Committer {
       this.#create2Parts = entry.create2Parts;
       this.#partIndex = 0;
     }
-    const problem = this.#applier.apply(bytes, start, end, isMulti ? this.#addMultiResult : null);
+    const problem = this.#applier.apply(bytes, start, end, isMulti ? this.#addMultiResult : null, entry);
     if (problem !== null) {
       this.#host.onUndecodable(entry.zxid, problem);
       return false;

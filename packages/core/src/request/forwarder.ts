@@ -11,6 +11,7 @@ import { ByteWriter } from '@zoots/base';
 import { OP, PACKET } from '@zoots/protocol';
 import type { Connection } from '../session/connection.js';
 import type { InFlight, Session, SessionTable } from '../session/session-table.js';
+import { NONE } from '../tree/znode-store.js';
 import type { PeerStream } from '../zab/peer-stream.js';
 import type { Applier } from './apply.js';
 import type { InFlightSource } from './commit.js';
@@ -70,6 +71,9 @@ export class Forwarder implements InFlightSource {
       session,
       receivedMs: this.#time.nowMs,
       frameBytes: end - start,
+      znode: NONE,
+      parent: NONE,
+      contentCrc: 0,
       create2Parts,
     });
     session.writesSubmitted++;

@@ -10,7 +10,8 @@
 import { crc32 } from '@zoots/base';
 import type { Acl } from '@zoots/protocol';
 import { DigestSum } from '../tree/digest.js';
-import { S, STAT_INTS } from '../tree/stat-rows.js';
+import { contentChange, crcWithStat, setField } from '../tree/stat-crc.js';
+import { STAT_INTS } from '../tree/stat-rows.js';
 import type { Tree } from '../tree/tree.js';
 import { F, NONE, PIN } from '../tree/znode-store.js';
 
@@ -22,11 +23,22 @@ export class ChangeRecord {
   /** Null: the open list. */
   acls: readonly Acl[] | null = null;
   dataLength = -1;
-  /** CRC-32 over path and data, and the znode's value in the digest. */
+  /** CRC-32 over path and data, and the znode's value in the digest, both as int32. */
   contentCrc = 0;
   digest = 0;
-  /** As in the store: in the order of {@link S}. */
+  /** The digest is that of the stat and content below; else it is summed up when the record is closed. */
+  isSummed = false;
+  /** As in the store: in the order of {@link S}. Of a znode that was there before, to be changed by {@link set}. */
   readonly stat = new Int32Array(STAT_INTS);
+
+  set(field: number, value: number): void {
+    this.digest ^= setField(this.stat, 0, field, value);
+  }
+
+  setContentCrc(value: number): void {
+    this.digest ^= contentChange(this.contentCrc ^ value);
+    this.contentCrc = value;
+  }
 
   copy(other: ChangeRecord): void {
     this.zxid = other.zxid;
@@ -36,6 +48,7 @@ export class ChangeRecord {
     this.dataLength = other.dataLength;
     this.contentCrc = other.contentCrc;
     this.digest = other.digest;
+    this.isSummed = other.isSummed;
     this.stat.set(other.stat);
   }
 }
@@ -137,6 +150,7 @@ export class Overlay {
     const store = this.#tree.store;
     record.exists = store.isPresent(id);
     record.digest = 0;
+    record.isSummed = false;
     if (record.exists) {
       const stat = store.statOf(id);
       const at = store.statStart;
@@ -147,6 +161,7 @@ export class Overlay {
       if (this.#counts(id)) {
         record.contentCrc = this.#tree.contentCrcOf(id);
         record.digest = this.#tree.digestOf(id);
+        record.isSummed = true;
       }
     }
     this.#put(id, record);
@@ -163,16 +178,20 @@ export class Overlay {
     record.dataLength = start < 0 ? -1 : end - start;
     if (!this.#counts(id)) return;
     const pathCrc = this.#tree.nodeDigest.pathCrc(this.#tree.store, id);
-    record.contentCrc = start < 0 ? pathCrc : crc32(bytes, start, end, pathCrc);
+    record.setContentCrc((start < 0 ? pathCrc : crc32(bytes, start, end, pathCrc)) | 0);
   }
 
   /** The record is as it will be: its share of the digest counts again. */
   close(id: number, record: ChangeRecord): void {
     if (!record.exists || !this.#counts(id)) {
       record.digest = 0;
+      record.isSummed = false;
       return;
     }
-    record.digest = this.#tree.nodeDigest.ofStat(record.stat, record.contentCrc);
+    if (!record.isSummed) {
+      record.digest = crcWithStat(record.stat, 0, record.contentCrc);
+      record.isSummed = true;
+    }
     this.digest.add(record.digest);
   }
 

@@ -4,7 +4,7 @@
  */
 import { type ByteReader, highOf, lowOf } from '@zoots/base';
 import { type Acl, ERROR, isValidPath, lastSlash, readAcls, writeAcls } from '@zoots/protocol';
-import { isOpenAcl } from '../tree/acl-table.js';
+import { isOpenAcl, OPEN_ACL_BYTES } from '../tree/acl-table.js';
 import { ownerKind } from '../tree/ephemerals.js';
 import { S } from '../tree/stat-rows.js';
 import { NONE } from '../tree/znode-store.js';
@@ -54,14 +54,12 @@ export function ownerKindOf(p: Preparer, id: number): ReturnType<typeof ownerKin
   return ownerKind(p.overlay.stat(id, S.owner), p.overlay.stat(id, S.owner + 1), p.tree.options);
 }
 
-/** Leaves the list as it goes into the txn in `aclScratch`. The open list, by far the most common, is copied as it is. */
+/** Finds out which list goes into the txn: the open one, by far the most common, or what is left in `aclScratch`. */
 export function fixUpAcl(p: Preparer, start: number, end: number): number {
+  p.hasOpenAcl = isOpenAcl(p.reader.bytes, start, end);
+  if (p.hasOpenAcl) return ERROR.ok;
   const scratch = p.aclScratch;
   scratch.clear();
-  if (isOpenAcl(p.reader.bytes, start, end)) {
-    scratch.raw(p.reader.bytes, start, end);
-    return ERROR.ok;
-  }
   const reader = p.reader;
   const { offset, end: readerEnd } = reader;
   const raw = readAcls(reader.reset(reader.bytes, start, end));
@@ -69,14 +67,22 @@ export function fixUpAcl(p: Preparer, start: number, end: number): number {
   const fixed = p.aclChecker.fixUp(raw, p.requester.identities);
   if (typeof fixed === 'number') return fixed;
   writeAcls(scratch, fixed);
+  p.hasOpenAcl = isOpenAcl(scratch.bytes, 0, scratch.length);
   // `auth` may stand for many identities. An entry that some reader of the log would refuse must not come to be.
   return readerEnd - start + scratch.length + ENTRY_OVERHEAD_BYTES > p.rules.entryBytesMax
     ? ERROR.invalidAcl
     : ERROR.ok;
 }
 
-/** The list in `aclScratch`, decoded. */
-export function lastFixedAcls(p: Preparer): readonly Acl[] {
+/** Puts the list that the fix-up left into the txn. */
+export function writeFixedAcl(p: Preparer): void {
+  if (p.hasOpenAcl) p.entry.raw(OPEN_ACL_BYTES);
+  else p.entry.raw(p.aclScratch.bytes, 0, p.aclScratch.length);
+}
+
+/** The same, decoded; null: the open list. */
+export function fixedAcls(p: Preparer): readonly Acl[] | null {
+  if (p.hasOpenAcl) return null;
   const reader = p.reader;
   const { bytes, offset, end } = reader;
   const acls = readAcls(reader.reset(p.aclScratch.bytes, 0, p.aclScratch.length)) as readonly Acl[];
@@ -95,8 +101,8 @@ export function skipAcls(reader: ByteReader): void {
 
 /** A zxid or a time into a record's stat. */
 export function setZxid(record: ChangeRecord, field: number, value: number): void {
-  record.stat[field] = highOf(value);
-  record.stat[field + 1] = lowOf(value);
+  record.set(field, highOf(value));
+  record.set(field + 1, lowOf(value));
 }
 
 export function recordDelete(p: Preparer, id: number, parent: number): void {

@@ -1,7 +1,7 @@
 /**
  * Preparing create, create2, createContainer and createTTL: one function, since only the owner and the txn's body differ.
  */
-import { type ByteReader, type ByteWriter, isSafePair, pairToNumber } from '@zoots/base';
+import { type ByteReader, highOf, isSafePair, lowOf, pairToNumber } from '@zoots/base';
 import {
   ERROR,
   formatSequence,
@@ -10,27 +10,29 @@ import {
   isSequentialMode,
   isTtlMode,
   isValidPath,
+  lastSlash,
   OP,
   PERM,
 } from '@zoots/protocol';
-import { isOpenAcl } from '../tree/acl-table.js';
 import { CONTAINER_OWNER_HIGH, TTL_MS_MAX, ttlOwnerHigh } from '../tree/ephemerals.js';
-import { S } from '../tree/stat-rows.js';
+import { fillFreshStat, S } from '../tree/stat-rows.js';
 import { NONE } from '../tree/znode-store.js';
 import type { ChangeRecord } from './outstanding.js';
 import type { Preparer } from './prepare.js';
 import {
   FLAGS_MAX,
-  findParent,
+  fixedAcls,
   fixUpAcl,
-  lastFixedAcls,
   ownerKindOf,
   permits,
   setZxid,
   skipAcls,
+  writeFixedAcl,
 } from './prepare-checks.js';
 
 interface CreateRequest {
+  /** Where the path is: the request's bytes, or others once it has a sequence number. */
+  path: Uint8Array;
   pathStart: number;
   pathEnd: number;
   dataStart: number;
@@ -59,7 +61,19 @@ export function readCreateRequest(reader: ByteReader, op: number): CreateRequest
   const ttlHigh = hasTtl ? reader.int32() : -1;
   const ttlLow = hasTtl ? reader.int32() : -1;
   if (reader.failed) return null;
-  return { pathStart, pathEnd, dataStart, dataEnd, aclStart, aclEnd, flags, ttlHigh, ttlLow, hasTtl };
+  return {
+    path: reader.bytes,
+    pathStart,
+    pathEnd,
+    dataStart,
+    dataEnd,
+    aclStart,
+    aclEnd,
+    flags,
+    ttlHigh,
+    ttlLow,
+    hasTtl,
+  };
 }
 
 export function checkModeAndTtl(p: Preparer, op: number, request: CreateRequest): number {
@@ -93,43 +107,47 @@ export function createChecked(p: Preparer, op: number, request: CreateRequest): 
 
   const overlay = p.overlay;
   const store = p.tree.store;
-  const parent = findParent(p, bytes, pathStart, pathEnd);
-  if (parent === NONE) return ERROR.noNode;
+  const slash = lastSlash(bytes, pathStart, pathEnd);
+  const parentHash = store.hashOf(bytes, pathStart, slash);
+  const parent = store.findHashed(parentHash, bytes, pathStart, slash);
+  if (parent === NONE || !overlay.exists(parent)) return ERROR.noNode;
   if (!permits(p, overlay.acls(parent), PERM.create)) return ERROR.noAuth;
   const parentCversion = overlay.stat(parent, S.cversion);
-  const path = sequencedPath(p, bytes, pathStart, pathEnd, isSequentialMode(request.flags) ? parentCversion : null);
-  if (!isValidPath(path.bytes, 0, path.length)) return ERROR.badArguments;
-  const known = store.find(path.bytes, 0, path.length);
+  if (isSequentialMode(request.flags)) addSequence(p, request, parentCversion);
+  const { path, pathStart: start, pathEnd: end } = request;
+  if (!isValidPath(path, start, end)) return ERROR.badArguments;
+  const hash = store.hashOn(parentHash, path, start + slash - pathStart, end);
+  const known = store.findHashed(hash, path, start, end);
   if (known !== NONE && overlay.exists(known)) return ERROR.nodeExists;
   if (ownerKindOf(p, parent) === 'session') return ERROR.noChildrenForEphemerals;
   if (p.rules.enforceQuota) {
     const code = p.tree.quotas.check(known, parent, Math.max(request.dataEnd - request.dataStart, 0), 1);
     if (code !== ERROR.ok) return code;
   }
-  const id = store.intern(path.bytes, 0, path.length);
-  writeCreateBody(p, op, request, path, (parentCversion + 1) | 0);
+  const id = known !== NONE ? known : store.addHashed(hash, path, start, end);
+  writeCreateBody(p, op, request, (parentCversion + 1) | 0);
   recordCreate(p, op, request, id, parent, (parentCversion + 1) | 0);
   return ERROR.ok;
 }
 
-/** The path in scratch space, with the parent's counter behind it if the mode is sequential. */
-function sequencedPath(p: Preparer, bytes: Uint8Array, start: number, end: number, counter: number | null): ByteWriter {
-  const path = p.pathScratch;
-  path.clear();
-  path.raw(bytes, start, end);
-  if (counter !== null) {
-    const digits = formatSequence(counter);
-    for (let i = 0; i < digits.length; i++) path.int8(digits.charCodeAt(i));
-  }
-  return path;
+/** Puts the parent's counter behind the path, in scratch space. */
+function addSequence(p: Preparer, request: CreateRequest, counter: number): void {
+  const scratch = p.pathScratch;
+  scratch.clear();
+  scratch.raw(request.path, request.pathStart, request.pathEnd);
+  const digits = formatSequence(counter);
+  for (let i = 0; i < digits.length; i++) scratch.int8(digits.charCodeAt(i));
+  request.path = scratch.bytes;
+  request.pathStart = 0;
+  request.pathEnd = scratch.length;
 }
 
-function writeCreateBody(p: Preparer, op: number, request: CreateRequest, path: ByteWriter, cversion: number): void {
+function writeCreateBody(p: Preparer, op: number, request: CreateRequest, cversion: number): void {
   const entry = p.entry;
-  entry.bufferRange(path.bytes, 0, path.length);
+  entry.bufferRange(request.path, request.pathStart, request.pathEnd);
   if (request.dataStart < 0) entry.int32(-1);
   else entry.bufferFrom(p.reader, request.dataStart, request.dataEnd);
-  entry.raw(p.aclScratch.bytes, 0, p.aclScratch.length);
+  writeFixedAcl(p);
   if (op === OP.create || op === OP.create2) entry.bool(isEphemeralMode(request.flags));
   entry.int32(cversion);
   if (op === OP.createTTL) entry.longPair(request.ttlHigh, request.ttlLow);
@@ -147,23 +165,19 @@ function recordCreate(
   const record = overlay.open(id, p.zxid);
   record.exists = true;
   record.childCount = 0;
-  record.acls = isOpenAcl(p.aclScratch.bytes, 0, p.aclScratch.length) ? null : lastFixedAcls(p);
+  record.acls = fixedAcls(p);
+  fillFreshStat(record.stat, highOf(p.zxid), lowOf(p.zxid), highOf(p.timeMs), lowOf(p.timeMs));
   setOwner(p, op, request, record, id);
-  setZxid(record, S.czxid, p.zxid);
-  setZxid(record, S.mzxid, p.zxid);
-  setZxid(record, S.pzxid, p.zxid);
-  setZxid(record, S.ctime, p.timeMs);
-  setZxid(record, S.mtime, p.timeMs);
-  record.stat[S.version] = 0;
-  record.stat[S.cversion] = 0;
-  record.stat[S.aversion] = 0;
   overlay.setData(id, record, p.reader.bytes, request.dataStart, request.dataEnd);
   overlay.close(id, record);
+  p.znode = id;
+  p.parent = parent;
+  p.contentCrc = record.contentCrc;
 
   const parentRecord = overlay.open(parent, p.zxid);
   parentRecord.childCount++;
   if (parentCversion > (parentRecord.stat[S.cversion] as number)) {
-    parentRecord.stat[S.cversion] = parentCversion;
+    parentRecord.set(S.cversion, parentCversion);
     setZxid(parentRecord, S.pzxid, p.zxid);
   }
   overlay.close(parent, parentRecord);

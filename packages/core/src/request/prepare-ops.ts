@@ -5,7 +5,6 @@
  */
 import { pairToNumber } from '@zoots/base';
 import { ERROR, hasSlashAndNoNul, OP, PERM } from '@zoots/protocol';
-import { isOpenAcl } from '../tree/acl-table.js';
 import { ttlOf } from '../tree/ephemerals.js';
 import { S } from '../tree/stat-rows.js';
 import { F, NONE } from '../tree/znode-store.js';
@@ -14,15 +13,16 @@ import {
   findExisting,
   findParent,
   findValid,
+  fixedAcls,
   fixUpAcl,
   isWritePath,
-  lastFixedAcls,
   ownerKindOf,
   permits,
   recordDelete,
   setZxid,
   skipAcls,
   versionMatches,
+  writeFixedAcl,
 } from './prepare-checks.js';
 import { prepareCreate } from './prepare-create.js';
 import { prepareCloseSession, prepareCreateSession } from './prepare-session.js';
@@ -127,11 +127,13 @@ export function prepareSetData(p: Preparer): number {
   entry.int32(next);
 
   const record = p.overlay.open(id, p.zxid);
-  record.stat[S.version] = next;
+  record.set(S.version, next);
   setZxid(record, S.mzxid, p.zxid);
   setZxid(record, S.mtime, p.timeMs);
   p.overlay.setData(id, record, reader.bytes, dataStart, dataEnd);
   p.overlay.close(id, record);
+  p.znode = id;
+  p.contentCrc = record.contentCrc;
   return ERROR.ok;
 }
 
@@ -154,12 +156,12 @@ function prepareSetAcl(p: Preparer): number {
   const current = p.overlay.stat(id, S.aversion);
   if (!versionMatches(version, current)) return ERROR.badVersion;
   p.entry.bufferRange(reader.bytes, start, end);
-  p.entry.raw(p.aclScratch.bytes, 0, p.aclScratch.length);
+  writeFixedAcl(p);
   p.entry.int32((current + 1) | 0);
 
   const record = p.overlay.open(id, p.zxid);
-  record.acls = isOpenAcl(p.aclScratch.bytes, 0, p.aclScratch.length) ? null : lastFixedAcls(p);
-  record.stat[S.aversion] = (current + 1) | 0;
+  record.acls = fixedAcls(p);
+  record.set(S.aversion, (current + 1) | 0);
   p.overlay.close(id, record);
   return ERROR.ok;
 }

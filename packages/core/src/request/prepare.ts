@@ -9,7 +9,8 @@ import { ByteReader, ByteWriter } from '@zoots/base';
 import { DIGEST_VERSION, ERROR, OP, TXN_HEADER_BYTES, writeTxnHeader } from '@zoots/protocol';
 import type { LogBatch } from '@zoots/storage';
 import type { Requester } from '../session/requester.js';
-import type { Tree } from '../tree/tree.js';
+import type { KnownChange, Tree } from '../tree/tree.js';
+import { NONE } from '../tree/znode-store.js';
 import type { AclChecker } from './acl-check.js';
 import type { Overlay } from './outstanding.js';
 import { prepareMulti } from './prepare-multi.js';
@@ -26,7 +27,7 @@ export interface PrepareRules {
 
 const TYPE_AT = TXN_HEADER_BYTES - 4;
 
-export class Preparer {
+export class Preparer implements KnownChange {
   readonly tree: Tree;
   readonly overlay: Overlay;
   readonly aclChecker: AclChecker;
@@ -42,8 +43,14 @@ export class Preparer {
   readonly pathScratch = new ByteWriter(256);
   /** Room for an ACL list after the fix-up. */
   readonly aclScratch = new ByteWriter(256);
+  /** After the fix-up it is the open list, which needs no room. */
+  hasOpenAcl = false;
   /** Created by the multi in hand, for sessions to forget if it fails. */
   readonly createdEphemerals: number[] = [];
+  /** Of a create or setData that was let pass; see {@link KnownChange}. */
+  znode = NONE;
+  parent = NONE;
+  contentCrc = 0;
   /** Which parts of the multi in hand asked for create2, by their place: they are logged as create. */
   readonly create2Parts: number[] = [];
 
@@ -75,6 +82,7 @@ export class Preparer {
     this.requester = requester;
     this.zxid = zxid;
     this.timeMs = timeMs;
+    this.znode = NONE;
     this.reader.reset(bytes, start, end);
     // Setting the length of an array takes 33 ns even when it is 0, as here it nearly always is.
     if (this.createdEphemerals.length > 0) this.createdEphemerals.length = 0;

@@ -163,7 +163,7 @@ export class Submission {
     const { nowMs, wallMs } = this.#time;
     const { batch } = this.#database.log;
     this.#preparer.prepare(batch, op, requester, xid, zxid, wallMs, bytes, start, end, refusal);
-    const { create2Parts } = this.#preparer;
+    const { create2Parts, znode, parent, contentCrc } = this.#preparer;
     const frameBytes = end - start;
     this.#flow.enter(frameBytes);
     this.#window.push({
@@ -174,6 +174,9 @@ export class Submission {
       session,
       receivedMs: nowMs,
       frameBytes,
+      znode,
+      parent,
+      contentCrc,
       create2Parts: create2Parts.length === 0 ? null : new Set(create2Parts),
     });
     if (session !== null) session.writesSubmitted++;

@@ -4,6 +4,7 @@
  * Source: ZooKeeper's ExpiryQueue.
  */
 import { Int64Map } from '@zoots/base';
+import type { KnownChange } from '../tree/tree.js';
 import type { Connection } from './connection.js';
 
 export class Session {
@@ -41,7 +42,7 @@ export class Session {
 }
 
 /** A txn in flight: who waits for it. */
-export interface InFlight {
+export interface InFlight extends KnownChange {
   readonly zxid: number;
   readonly op: number;
   readonly xid: number;

@@ -98,7 +98,8 @@ export class AclTable {
   }
 }
 
-const OPEN_BYTES = ((): Uint8Array => {
+/** [ALL world:anyone], encoded. */
+export const OPEN_ACL_BYTES = ((): Uint8Array => {
   const writer = new ByteWriter();
   writeAcls(writer, [{ perms: 31, scheme: 'world', id: 'anyone' }]);
   return writer.toBytes();
@@ -106,8 +107,8 @@ const OPEN_BYTES = ((): Uint8Array => {
 
 /** Is the encoded vector exactly [ALL world:anyone]? */
 export function isOpenAcl(bytes: Uint8Array, start: number, end: number): boolean {
-  if (end - start !== OPEN_BYTES.length) return false;
-  for (let i = 0; i < OPEN_BYTES.length; i++) if (bytes[start + i] !== OPEN_BYTES[i]) return false;
+  if (end - start !== OPEN_ACL_BYTES.length) return false;
+  for (let i = 0; i < OPEN_ACL_BYTES.length; i++) if (bytes[start + i] !== OPEN_ACL_BYTES[i]) return false;
   return true;
 }
 

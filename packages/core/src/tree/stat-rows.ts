@@ -62,12 +62,14 @@ export class StatRows {
   }
 }
 
-/** The stat of a znode as it was created, without an owner, from its czxid and ctime: four int32 of `row`. */
-export function fillFreshStat(stat: Int32Array, row: Int32Array, at: number): void {
-  const zxidHigh = row[at] as number;
-  const zxidLow = row[at + 1] as number;
-  const timeHigh = row[at + 2] as number;
-  const timeLow = row[at + 3] as number;
+/** The stat of a znode as it was created, without an owner. */
+export function fillFreshStat(
+  stat: Int32Array,
+  zxidHigh: number,
+  zxidLow: number,
+  timeHigh: number,
+  timeLow: number,
+): void {
   stat[S.czxid] = zxidHigh;
   stat[S.czxid + 1] = zxidLow;
   stat[S.mzxid] = zxidHigh;

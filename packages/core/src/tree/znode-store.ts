@@ -136,12 +136,20 @@ export class ZnodeStore {
 
   /** The id of the path, or NONE. `""` is the root, as in ZooKeeper. */
   find(bytes: Uint8Array, start: number, end: number): number {
-    if (end === start) return ROOT;
-    return this.#index.find(mixed(this.#hash(bytes, start, end, this.#hashSeed)), bytes, start, end - start);
+    return this.findHashed(this.hashOf(bytes, start, end), bytes, start, end);
   }
 
-  /** FNV-1a, which can go on from where it was. */
-  #hash(bytes: Uint8Array, start: number, end: number, before: number): number {
+  findHashed(hash: number, bytes: Uint8Array, start: number, end: number): number {
+    return end === start ? ROOT : this.#index.find(mixed(hash), bytes, start, end - start);
+  }
+
+  /** A path's hash, for {@link findHashed} and {@link addHashed}. */
+  hashOf(bytes: Uint8Array, start: number, end: number): number {
+    return this.hashOn(this.#hashSeed, bytes, start, end);
+  }
+
+  /** The hash of a path of which `before` is that of its beginning. (FNV-1a.) */
+  hashOn(before: number, bytes: Uint8Array, start: number, end: number): number {
     let hash = before;
     for (let i = start; i < end; i++) hash = Math.imul(hash ^ (bytes[i] as number), 0x01000193);
     return hash;
@@ -158,8 +166,9 @@ export class ZnodeStore {
 
   /** The id of the path, made if there is none. The caller must {@link pin} it, or {@link releaseUnpinned} it again. */
   intern(bytes: Uint8Array, start: number, end: number): number {
-    if (end === start) return ROOT;
-    return this.#internHashed(bytes, start, end, mixed(this.#hash(bytes, start, end, this.#hashSeed)));
+    const hash = this.hashOf(bytes, start, end);
+    const known = this.findHashed(hash, bytes, start, end);
+    return known !== NONE ? known : this.addHashed(hash, bytes, start, end);
   }
 
   /**
@@ -170,16 +179,17 @@ export class ZnodeStore {
     this.lastParent = NONE;
     const slash = lastSlash(bytes, start, end);
     if (slash < 0) return NONE;
-    const hash = this.#hash(bytes, start, slash, this.#hashSeed);
-    const parent = slash === start ? ROOT : this.#index.find(mixed(hash), bytes, start, slash - start);
+    const parentHash = this.hashOf(bytes, start, slash);
+    const parent = this.findHashed(parentHash, bytes, start, slash);
     if (parent === NONE || !this.isPresent(parent)) return NONE;
     this.lastParent = parent;
-    return this.#internHashed(bytes, start, end, mixed(this.#hash(bytes, slash, end, hash)));
+    const hash = this.hashOn(parentHash, bytes, slash, end);
+    const known = this.findHashed(hash, bytes, start, end);
+    return known !== NONE ? known : this.addHashed(hash, bytes, start, end);
   }
 
-  #internHashed(bytes: Uint8Array, start: number, end: number, hash: number): number {
-    const known = this.#index.find(hash, bytes, start, end - start);
-    if (known !== NONE) return known;
+  /** An id for a path that has none. The caller must {@link pin} it, or {@link releaseUnpinned} it again. */
+  addHashed(hash: number, bytes: Uint8Array, start: number, end: number): number {
     const id = this.#allocateRow();
     const page = this.page(id);
     const at = this.rowAt(id);
@@ -192,7 +202,7 @@ export class ZnodeStore {
     page[at + F.nextSibling] = NONE;
     page[at + F.previousSibling] = NONE;
     if (isUnderSystem(bytes, start, end)) page[at + F.flags] = UNDER_SYSTEM;
-    this.#index.add(hash, id);
+    this.#index.add(mixed(hash), id);
     return id;
   }
 
@@ -236,7 +246,7 @@ export class ZnodeStore {
     const handle = page[at + F.pathHandle] as number;
     const length = page[at + F.pathLength] as number;
     const start = this.#paths.offsetOf(handle);
-    this.#index.remove(mixed(this.#hash(this.#paths.chunkOf(handle), start, start + length, this.#hashSeed)), id);
+    this.#index.remove(mixed(this.hashOf(this.#paths.chunkOf(handle), start, start + length)), id);
     this.#paths.release(handle, length);
     page[at + F.pathHandle] = NO_BYTES;
     page[at + F.firstChild] = this.#freeHead;
@@ -322,8 +332,13 @@ export class ZnodeStore {
       return this.#stats.page(row);
     }
     this.statStart = 0;
-    fillFreshStat(this.#statRead, page, at + FRESH);
-    return this.#statRead;
+    return this.#freshStat(page, at + FRESH);
+  }
+
+  #freshStat(page: Int32Array, at: number): Int32Array {
+    const stat = this.#statRead;
+    fillFreshStat(stat, page[at] as number, page[at + 1] as number, page[at + 2] as number, page[at + 3] as number);
+    return stat;
   }
 
   /** One int32 of the stat: `field` of {@link S}, or behind it. */
@@ -340,8 +355,7 @@ export class ZnodeStore {
     if (row === NO_STAT_ROW) {
       row = this.#stats.allocate();
       page[at + STAT_ROW] = row;
-      fillFreshStat(this.#statRead, page, at + FRESH);
-      this.#stats.page(row).set(this.#statRead, this.#stats.start(row));
+      this.#stats.page(row).set(this.#freshStat(page, at + FRESH), this.#stats.start(row));
     }
     this.statStart = this.#stats.start(row);
     return this.#stats.page(row);

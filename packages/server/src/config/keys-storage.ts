@@ -7,9 +7,16 @@ export const storageKeys = {
   }),
   /** A bare number is hours; the suffixes ms, s, m, h, d are those of Apache's next release. */
   'autopurge.purgeInterval': fileKey('effective', 'text', '0', 'hours', 'Time between purges; 0 is off.'),
-  snapCount: property('effective', 'int', 100_000, 'txns', 'Txns between snapshots, a random half to all of it.', {
-    floor: 2,
-  }),
+  snapCount: property(
+    'effective',
+    'int',
+    100_000,
+    'txns',
+    'Txns between snapshots; in an ensemble a random half to all of it.',
+    {
+      floor: 2,
+    },
+  ),
   snapSizeLimitInKb: property('effective', 'long', 4_194_304, 'KiB', 'Log between snapshots; 0 is no such limit.'),
   txnLogSizeLimitInKb: property('effective', 'long', -1, 'KiB', 'Size at which a new log begins; -1 is off.'),
   preAllocSize: property('effective', 'int', 65_536, 'KiB', 'Block by which a log file grows; 0 is off.'),
