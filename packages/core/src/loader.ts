@@ -67,9 +67,9 @@ export class Loader implements RecoverySink {
     digestLow: number,
   ): boolean {
     if (this.#isEmpty) return false;
+    if (!this.#tree.finishLoad()) return false;
     this.#tree.lastProcessedZxid = zxid;
     this.#tree.addConfigNode();
-    this.#tree.finishLoad();
     // A fuzzy snapshot (Apache's) is taken at its name's zxid but shows later changes: its digest holds from `digestZxid` on.
     if (digestVersion === DIGEST_VERSION && digestZxid > 0 && digestZxid >= zxid) {
       this.#digestZxid = digestZxid;

@@ -276,7 +276,8 @@ export class SnapshotParser {
       this.#view.getInt32(at) === STREAM_SIGNATURE.length &&
       STREAM_SIGNATURE.every((byte, index) => this.#held[at + 4 + index] === byte);
     if (!isRight) this.#fail('the stream does not end with its signature');
-    else if (!this.#sink.onSnapshotEnd(this.#zxid, 0, 0, 0, 0)) this.#fail('the snapshot was refused');
+    else if (!this.#sink.onSnapshotEnd(this.#zxid, 0, 0, 0, 0))
+      this.#fail('the snapshot was refused (is a node in it twice, or none at all?)');
     else this.#expected = 'nothing';
     return end;
   }
@@ -305,7 +306,7 @@ export class SnapshotParser {
     const digestHigh = digestAt < 0 ? 0 : this.#view.getInt32(digestAt);
     const digestLow = digestAt < 0 ? 0 : this.#view.getInt32(digestAt + 4);
     const isTaken = this.#sink.onSnapshotEnd(this.#zxid, digestZxid, digestVersion, digestHigh, digestLow);
-    return isTaken || this.#fail('the snapshot was refused');
+    return isTaken || this.#fail('the snapshot was refused (is a node in it twice, or none at all?)');
   }
 
   /** Where section 7 with its seal ends, -1 if it is damaged. */

@@ -376,7 +376,7 @@ export class Tree {
 
   /**
    * A znode of a snapshot, in any order with parents first. The path of the root is empty there. `stat` is where its
-   * StatPersisted begins. False if the parent is missing or the ACL list unknown.
+   * StatPersisted begins. False if the parent is missing or the ACL list unknown. {@link finishLoad} must follow.
    */
   load(
     bytes: Uint8Array,
@@ -391,7 +391,7 @@ export class Tree {
     const store = this.store;
     if (!this.acls.has(acl)) return false;
     const isRoot = pathStart === pathEnd;
-    const id = isRoot ? ROOT : store.internChild(bytes, pathStart, pathEnd);
+    const id = isRoot ? ROOT : store.appendChild(bytes, pathStart, pathEnd);
     if (id === NONE || store.isPresent(id)) return false;
     const parent = isRoot ? NONE : store.lastParent;
     store.attach(id, parent);
@@ -404,10 +404,12 @@ export class Tree {
     return true;
   }
 
-  /** After a load: lists that nobody uses go, and the quotas are read from their znodes. */
-  finishLoad(): void {
+  /** After a load: lists that nobody uses go, and the quotas are read from their znodes. False if a znode was there twice. */
+  finishLoad(): boolean {
+    if (!this.store.finishLoad()) return false;
     this.acls.dropUnused();
     this.quotas.rebuild();
+    return true;
   }
 
   /** Number of znodes as Apache counts them: the root twice (as "" and as "/"). */

@@ -205,3 +205,35 @@ test('a child is interned only below a znode that is present', () => {
   const bytes = encodeUtf8('/a/b');
   assert.equal(store.find(bytes, 0, bytes.length), b);
 });
+
+test('a load finds parents among what it appended, also after another load, and what is there twice', () => {
+  const store = new ZnodeStore(7);
+  const append = (path: string): number => {
+    const bytes = encodeUtf8(path);
+    const id = store.appendChild(bytes, 0, bytes.length);
+    if (id !== NONE) store.attach(id, store.lastParent);
+    return id;
+  };
+  for (const directoryCount of [300, 3, 300]) {
+    store.clear();
+    store.attach(ROOT, NONE);
+    const paths: string[] = [];
+    for (let i = 0; i < directoryCount; i++) paths.push(`/d${i}`);
+    // Siblings after one another, and not.
+    for (let i = 0; i < 50_000; i++) paths.push(`/d${(i * 7919) % directoryCount}/n${i}`);
+    for (let i = 0; i < 5000; i++) paths.push(`/d${i % directoryCount}/m${i}`, `/d${i % directoryCount}/m${i}/deep`);
+    for (const path of paths) assert.notEqual(append(path), NONE, path);
+    assert.equal(append('/nobody/x'), NONE);
+    assert.ok(store.finishLoad());
+    for (const path of paths) {
+      const bytes = encodeUtf8(path);
+      const id = store.find(bytes, 0, bytes.length);
+      assert.equal(pathOf(store, id), path);
+      assert.equal(pathOf(store, store.get(id, F.parent)), path.slice(0, path.lastIndexOf('/')) || '/');
+    }
+  }
+  append('/d1/n7919');
+  assert.equal(store.finishLoad(), true);
+  append('/d1');
+  assert.equal(store.finishLoad(), false);
+});

@@ -104,6 +104,7 @@ export class ZnodeStore {
     this.#data = new Slab();
     this.#stats = new StatRows();
     this.#index.clear();
+    this.lastParent = NONE;
     this.idEnd = 0;
     this.#freeHead = NONE;
     this.presentCount = 0;
@@ -164,6 +165,11 @@ export class ZnodeStore {
     return equalRanges(this.#paths.chunkOf(handle), this.#paths.offsetOf(handle), bytes, start, length);
   }
 
+  haveSamePath(one: number, other: number): boolean {
+    const start = this.pathStart(other);
+    return this.hasPath(one, this.pathChunk(other), start, this.pathLength(other));
+  }
+
   /** The id of the path, made if there is none. The caller must {@link pin} it, or {@link releaseUnpinned} it again. */
   intern(bytes: Uint8Array, start: number, end: number): number {
     const hash = this.hashOf(bytes, start, end);
@@ -188,8 +194,41 @@ export class ZnodeStore {
     return known !== NONE ? known : this.addHashed(hash, bytes, start, end);
   }
 
+  /**
+   * For loads: {@link internChild} of a path that has no id yet. One that has is noticed by {@link finishLoad} only. The next
+   * znode often has the same parent.
+   */
+  appendChild(bytes: Uint8Array, start: number, end: number): number {
+    const slash = lastSlash(bytes, start, end);
+    if (slash < 0) return NONE;
+    const parentHash = this.hashOf(bytes, start, slash);
+    const isKnown = this.lastParent !== NONE && parentHash === this.#lastParentHash;
+    if (!isKnown || !this.hasPath(this.lastParent, bytes, start, slash - start)) {
+      this.lastParent = this.findHashed(parentHash, bytes, start, slash);
+      this.#lastParentHash = parentHash;
+    }
+    const parent = this.lastParent;
+    if (parent === NONE || !this.isPresent(parent)) return NONE;
+    const id = this.#addRow(bytes, start, end);
+    this.#index.append(mixed(this.hashOn(parentHash, bytes, slash, end)), id);
+    return id;
+  }
+
+  #lastParentHash = 0;
+
+  /** True if each path that was appended had no id before. */
+  finishLoad(): boolean {
+    return this.#index.finishLoad() === NONE;
+  }
+
   /** An id for a path that has none. The caller must {@link pin} it, or {@link releaseUnpinned} it again. */
   addHashed(hash: number, bytes: Uint8Array, start: number, end: number): number {
+    const id = this.#addRow(bytes, start, end);
+    this.#index.add(mixed(hash), id);
+    return id;
+  }
+
+  #addRow(bytes: Uint8Array, start: number, end: number): number {
     const id = this.#allocateRow();
     const page = this.page(id);
     const at = this.rowAt(id);
@@ -202,7 +241,6 @@ export class ZnodeStore {
     page[at + F.nextSibling] = NONE;
     page[at + F.previousSibling] = NONE;
     if (isUnderSystem(bytes, start, end)) page[at + F.flags] = UNDER_SYSTEM;
-    this.#index.add(mixed(hash), id);
     return id;
   }
 
