@@ -14,6 +14,8 @@ export class ByteWriter {
   bytes: Uint8Array;
   view: DataView;
   length = 0;
+  /** Others have it, too: it is not written to any more. */
+  isShared = false;
 
   constructor(capacity = 256) {
     this.bytes = new Uint8Array(capacity);

@@ -39,8 +39,8 @@ let batchLength = 0;
 let out = Buffer.alloc(Math.max(256 * 1024, replyBytesMax));
 let outLength = 0;
 let waiting: BareConnection[] = [];
-/** Connections whose last read asked for a watch: the next write tells them all. */
-let watchers: BareConnection[] = [];
+/** How many reads of each connection asked for a watch: the next batch of writes tells of all of them. */
+let watchers = new Map<BareConnection, number>();
 let syncing = false;
 
 function startBatch(): void {
@@ -59,8 +59,8 @@ function startBatch(): void {
     if (error !== null) throw error;
     syncing = false;
     const told = watchers;
-    watchers = [];
-    for (const connection of told) connection.tell();
+    watchers = new Map();
+    for (const [connection, count] of told) connection.tell(count);
     for (const connection of connections) connection.answerBatch();
     startBatch();
   });
@@ -106,9 +106,9 @@ class BareConnection {
     this.#flush();
   }
 
-  /** An event: a header, its type, the state, and a path of 20 characters. */
-  tell(): void {
-    this.#reply(WATCH_EVENT_XID, 4 + 4 + 4 + 20);
+  /** Events: a header, its type, the state, and a path of 20 characters each. */
+  tell(count: number): void {
+    for (let i = 0; i < count; i++) this.#reply(WATCH_EVENT_XID, 4 + 4 + 4 + 20);
     this.#flush();
   }
 
@@ -148,7 +148,9 @@ class BareConnection {
     const isWrite = writeOps.has(op);
     if (!isWrite && this.#queueXid.length === 0) {
       this.#reply(xid, bodyBytes[op] ?? 0);
-      if (op === OP.get && view.getInt8(end - 1) === 1) watchers.push(this);
+      if (op === OP.get && view.getInt8(end - 1) === 1) {
+        watchers.set(this, (watchers.get(this) ?? 0) + 1);
+      }
       if (op === OP.close) this.#socket.end(this.#take());
       return;
     }

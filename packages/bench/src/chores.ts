@@ -103,6 +103,9 @@ function watchCount(settings: Settings): number {
   return settings.big ? Math.min(100_000, openFilesMax() - OTHER_FILES) : 10_000;
 }
 
+/** For more watches than one process may have open files. */
+const WATCHES_EACH = 10;
+
 const STALL_TITLE = 'longest time without an answer to another client';
 
 export const CHORES: readonly Chore[] = [
@@ -153,6 +156,19 @@ export const CHORES: readonly Chore[] = [
     async run(job) {
       const measureMs = job.settings.quick ? 1_000 : 10_000;
       const result = await job.load('watches', watchCount(job.settings), 1, { measureMs, keys: 0 });
+      if (result.roundMs === 0) throw new Error(`no round of watches ended within ${measureMs} ms`);
+      return { lastMs: result.roundMs };
+    },
+  },
+  {
+    name: 'many-watches',
+    title: (settings) =>
+      `${thousands(sessions(settings) * WATCHES_EACH)} watches, ${WATCHES_EACH} on each of ${thousands(sessions(settings))} sessions, fired by ${WATCHES_EACH} sets`,
+    metrics: [{ key: 'lastMs', title: 'until the last event is out', unit: 'ms', ofApache: 0.5 }],
+    async run(job) {
+      const measureMs = job.settings.quick ? 1_000 : 10_000;
+      const change = { measureMs, keys: WATCHES_EACH, watchesEach: WATCHES_EACH };
+      const result = await job.load('watches', sessions(job.settings), 1, change);
       if (result.roundMs === 0) throw new Error(`no round of watches ended within ${measureMs} ms`);
       return { lastMs: result.roundMs };
     },

@@ -54,6 +54,13 @@ for (const mode of ['get', 'set', 'mixed', 'create', 'exists', 'children', 'ping
   });
 }
 
+test('a round of watches on several znodes is one for each of them and connection', async () => {
+  const result = await measure({ ...plan('watches'), watchesEach: 7 });
+  assert.equal(result.errors, 0);
+  assert.ok(result.operations >= 4 * 7, `only ${result.operations} operations`);
+  assert.ok(result.roundMs > 0);
+});
+
 test('connections are dealt over the ports of an ensemble, and one that is missing is an error', async () => {
   const result = await measure({ ...plan('get'), ports: [port, port] });
   assert.equal(result.errors, 0);

@@ -48,6 +48,8 @@ export interface LoadPlan {
   readonly inFlight: number;
   readonly dataBytes: number;
   readonly keys: number;
+  /** Of `watches`: each session watches so many of the keys, and all of them are set; left out: one znode of their own. */
+  readonly watchesEach?: number;
   /** Share of reads in `mixed`, 0 to 100. */
   readonly readPercent: number;
   /** Different in every run against one server. */
@@ -198,39 +200,47 @@ async function measureConnects(plan: LoadPlan): Promise<LoadResult> {
 /** Rounds of: every session watches, one sets, every session hears of it. One event is one operation. */
 async function measureWatches(plan: LoadPlan): Promise<LoadResult> {
   const meter = new Meter(plan.pids);
-  const watch = readTemplate(OP.get, watchedPath(plan), true);
-  const set = setTemplate(watchedPath(plan), plan.dataBytes);
+  const path = plan.watchesEach === undefined ? watchedPath(plan) : keyPath(`${rootOf(plan)}/k`);
+  const znodeCount = plan.watchesEach ?? 1;
+  const watchCount = plan.connections * znodeCount;
+  const watch = readTemplate(OP.get, path, true);
+  const set = setTemplate(path, plan.dataBytes);
   let armed = 0;
   let heard = 0;
   let setAtMs = 0;
   let running = true;
   let failure: string | null = null;
   let writer: LoadConnection | null = null;
+  // The writer watches again before its sets are answered.
+  const inFlight = 2 * znodeCount;
   const fire = (): void => {
     heard = 0;
     setAtMs = performance.now();
-    writer?.send(set, 0);
+    for (let key = 0; key < znodeCount; key++) writer?.send(set, key);
     writer?.flush();
   };
-  const connections = await openAll(plan, {
-    onReply(_connection, op) {
-      if (op === OP.get && ++armed === plan.connections) setImmediate(fire);
+  const connections = await openAll(
+    { ...plan, inFlight },
+    {
+      onReply(_connection, op) {
+        if (op === OP.get && ++armed === watchCount) setImmediate(fire);
+      },
+      onWatchEvent() {
+        const latencyMs = performance.now() - setAtMs;
+        meter.record(latencyMs, 0);
+        if (++heard < watchCount) return;
+        meter.recordRound(latencyMs);
+        if (running) setImmediate(arm);
+      },
+      onClosed(_connection, reason) {
+        if (running) failure = reason;
+      },
     },
-    onWatchEvent() {
-      const latencyMs = performance.now() - setAtMs;
-      meter.record(latencyMs, 0);
-      if (++heard < plan.connections) return;
-      meter.recordRound(latencyMs);
-      if (running) setImmediate(arm);
-    },
-    onClosed(_connection, reason) {
-      if (running) failure = reason;
-    },
-  });
+  );
   const arm = (): void => {
     armed = 0;
     for (const connection of connections) {
-      connection.send(watch, 0);
+      for (let key = 0; key < znodeCount; key++) connection.send(watch, key);
       connection.flush();
     }
   };

@@ -31,7 +31,6 @@ import { Intake } from './request/intake.js';
 import { Overlay } from './request/outstanding.js';
 import { Parking } from './request/parking.js';
 import { Preparer } from './request/prepare.js';
-import { writeNotification } from './request/reply.js';
 import { Submission } from './request/submission.js';
 import { type Connection, WriterPool } from './session/connection.js';
 import { ConnectionRegistry } from './session/connection-registry.js';
@@ -40,6 +39,7 @@ import { type InFlight, type Session, SessionTable } from './session/session-tab
 import type { Snapshotter } from './snapshotter.js';
 import { Statistics } from './statistics.js';
 import { Tree } from './tree/tree.js';
+import { Notifier } from './watch/notifier.js';
 import { WatchTable } from './watch/watch-table.js';
 import { CommittedLog } from './zab/committed-log.js';
 import type { Peer } from './zab/peer.js';
@@ -109,9 +109,7 @@ export class Server {
       emulate353TtlNodes: config.emulate353TtlNodes,
     });
     this.sessions = new SessionTable(config.sessionServerId, config.tickTimeMs, this.wallMs);
-    this.watches = new WatchTable(this.tree.store, (connection, type, path, acl, zxid) =>
-      this.#notify(connection, type, path, acl, zxid),
-    );
+    this.watches = new WatchTable(this.tree.store, new Notifier(this).notify);
     this.aclChecker = new AclChecker(config);
     this.#overlay = new Overlay(this.tree);
     this.#preparer = new Preparer(this.tree, this.#overlay, this.aclChecker, {
@@ -316,11 +314,21 @@ export class Server {
   }
 
   outOf(connection: Connection): ByteWriter {
+    this.#willSend(connection);
+    const out = this.#pool.toAppendTo(connection.out);
+    connection.out = out;
+    return out;
+  }
+
+  share(connection: Connection, packet: ByteWriter): void {
+    this.#willSend(connection);
+    connection.out = packet;
+  }
+
+  #willSend(connection: Connection): void {
     this.#markDirty(connection);
     connection.packetsSent++;
     this.statistics.packetsSent++;
-    connection.out ??= this.#pool.take();
-    return connection.out;
   }
 
   /** The shell has sent what was in this writer. */
@@ -512,14 +520,6 @@ export class Server {
 
   onServed(connection: Connection, row: OpRow, xid: number, receivedMs: number): void {
     this.statistics.onAnswered(connection, row.shortName, xid, this.tree.lastProcessedZxid, this.nowMs, receivedMs);
-  }
-
-  #notify(connection: Connection, type: number, path: number, acl: number, zxid: number): void {
-    if (connection.state !== 'open') return;
-    const acls = this.tree.acls.listOf(acl);
-    // An event tells that the znode exists and changed: only to who may read it.
-    if (acls !== null && !this.aclChecker.permits(acls, 1, connection.identities)) return;
-    writeNotification(this.outOf(connection), zxid, type, this.tree.store, path);
   }
 
   // ---- commit ----

@@ -153,6 +153,12 @@ export function forEachPart(
   if (out.length > from) visit(out.bytes, from, out.length);
 }
 
+/**
+ * Those that serve connections with much to receive grow, and are kept as they are. When ten thousand connections receive
+ * something at once most are fresh, and zeros for 4 KiB each were a third of the time that it took.
+ */
+const FRESH_WRITER_BYTES = 1024;
+
 /** Writers given out per connection and turn, and taken back when the kernel has their bytes. */
 export class WriterPool {
   readonly #free: ByteWriter[] = [];
@@ -161,8 +167,16 @@ export class WriterPool {
 
   take(): ByteWriter {
     const writer = this.#free.pop();
-    if (writer === undefined) return new ByteWriter(4096);
+    if (writer === undefined) return new ByteWriter(FRESH_WRITER_BYTES);
     if (isLarge(writer)) this.#largeBytes -= writer.bytes.length;
+    return writer;
+  }
+
+  /** What to append to where a connection has `out` already, or has not. */
+  toAppendTo(out: ByteWriter | null): ByteWriter {
+    if (out !== null && !out.isShared) return out;
+    const writer = this.take();
+    if (out !== null) writer.raw(out.bytes, 0, out.length);
     return writer;
   }
 
@@ -171,7 +185,7 @@ export class WriterPool {
    * (0.6 ms against 0.05 for a list of 100,000 names), and makes the collector look at the whole heap every 30 of them.
    */
   give(writer: ByteWriter): void {
-    if (this.#free.length >= FREE_WRITERS_MAX) return;
+    if (writer.isShared || this.#free.length >= FREE_WRITERS_MAX) return;
     if (isLarge(writer)) {
       if (this.#largeBytes + writer.bytes.length > FREE_LARGE_WRITERS_BYTES_MAX) return;
       this.#largeBytes += writer.bytes.length;

@@ -1,5 +1,5 @@
 /**
- * Znodes as integer ids into rows off the V8 heap. The only file that knows how a row is laid out.
+ * Znodes as integer ids into rows off the V8 heap (znode-row.ts says how a row is laid out).
  *
  * A path is *interned*: looked up by a hash of its bytes (no string is made), it has one id as long as anything needs it.
  * An id is in use while one of its pins is set: the znode is present in the tree, a change to it is outstanding, a watch
@@ -16,53 +16,29 @@ import { lastSlash } from '@zoots/protocol';
 import { PathIndex } from './path-index.js';
 import { NO_BYTES, Slab } from './slab.js';
 import { fillFreshStat, isFreshStat, NO_STAT_ROW, S, STAT_INTS, StatRows } from './stat-rows.js';
+import {
+  F,
+  FRESH,
+  isUnderSystem,
+  LISTED,
+  MARK_MASK,
+  MARK_SHIFT,
+  NONE,
+  PIN,
+  PINS,
+  ROOT,
+  ROW_INTS,
+  STAT_ROW,
+  UNDER_SYSTEM,
+} from './znode-row.js';
 
-/** Offsets of a row's fields. */
-export const F = {
-  pathHandle: 0,
-  pathLength: 1,
-  dataHandle: 2,
-  /** -1: null data. */
-  dataLength: 3,
-  parent: 4,
-  /** Of a row that is not in use: the next such row. */
-  firstChild: 5,
-  nextSibling: 6,
-  previousSibling: 7,
-  childCount: 8,
-  /** Pins and marks (low 8 bits), number of the snapshot that has the row already (high 24 bits). */
-  flags: 9,
-  acl: 10,
-  /** CRC-32 over path and data, for the digest; kept so that a change of the stat alone need not read the data. */
-  contentCrc: 11,
-  /** The znode's share of the digest; kept because each change takes the old share out. */
-  digest: 12,
-} as const;
+export { F, NONE, PIN, ROOT };
 
-/** czxid and ctime: all of the stat, while it has no row of its own. */
-const FRESH = 13;
-/** Where the stat is. */
-const STAT_ROW = 17;
-const ROW_INTS = 18;
 const PAGE_ROWS_BITS = 13;
 const PAGE_ROWS = 1 << PAGE_ROWS_BITS;
 const PAGE_ROW_MASK = PAGE_ROWS - 1;
 
-/** Reasons to keep an id. */
-export const PIN = { present: 1, pending: 2, dataWatch: 4, childWatch: 8, quota: 16 } as const;
-const PINS = 0x1f;
-/** Below `/zookeeper/`: not part of the digest. */
-const UNDER_SYSTEM = 0x20;
-/** Somebody keeps a list of the children: {@link ChildObserver}. */
-const LISTED = 0x40;
-const MARK_SHIFT = 8;
-const MARK_MASK = 0xffffff;
-
-export const NONE = -1;
-export const ROOT = 0;
-
 const SLASH = 0x2f;
-const SYSTEM_PREFIX = new Uint8Array([0x2f, 0x7a, 0x6f, 0x6f, 0x6b, 0x65, 0x65, 0x70, 0x65, 0x72, 0x2f]);
 
 /** Told of children of those parents that are {@link ZnodeStore.setListed}. */
 export interface ChildObserver {
@@ -517,8 +493,4 @@ function mixed(hash: number): number {
   mix ^= mix >>> 13;
   mix = Math.imul(mix, 0xc2b2ae35);
   return mix ^ (mix >>> 16);
-}
-
-function isUnderSystem(bytes: Uint8Array, start: number, end: number): boolean {
-  return end - start > SYSTEM_PREFIX.length && equalRanges(bytes, start, SYSTEM_PREFIX, 0, SYSTEM_PREFIX.length);
 }

@@ -21,13 +21,14 @@ export const WATCHER_TYPE = { children: 1, data: 2, any: 3, persistent: 4, persi
 
 export type WatchTableName = 'data' | 'child';
 
-/** Gets each event; `aclId` is the list a receiver must be able to read under. */
+/** Gets each event; `aclId` is the list a receiver must be able to read under. `isFirst`: others may get the same after this one. */
 export type EventSink = (
   connection: Connection,
   eventType: number,
   pathId: number,
   aclId: number,
   zxid: number,
+  isFirst: boolean,
 ) => void;
 
 /** Never an empty set. */
@@ -246,6 +247,7 @@ export class WatchTable {
     const acl = this.#store.get(eventPath, F.acl);
     const isAllSpent = this.#lastingCount === 0;
     if (isAllSpent) this.#forgetPath(table, path, watchers instanceof Set ? watchers.size : 1);
+    let isFirst = true;
     for (const connection of watchers instanceof Set ? watchers : [watchers]) {
       if (isAllSpent) this.#ownWatches(table, connection).delete(path);
       else if (!this.#spend(table, path, connection, modes)) continue;
@@ -253,7 +255,8 @@ export class WatchTable {
         if (this.#met.has(connection)) continue;
         this.#met.add(connection);
       }
-      this.#sink(connection, eventType, eventPath, acl, zxid);
+      this.#sink(connection, eventType, eventPath, acl, zxid, isFirst);
+      isFirst = false;
     }
   }
 
