@@ -419,7 +419,7 @@ export class Host {
     link.down.write(out.bytes, 0, out.length);
     connection.unsentBytes = link.down.unsentBytes;
     // The bytes were copied; a writer that is still used by somebody shows.
-    out.bytes.fill(0xdd, 0, out.length);
+    if (!out.isShared) out.bytes.fill(0xdd, 0, out.length);
     server.recycle(out);
   }
 
