@@ -234,6 +234,9 @@ export const scripts: readonly Script[] = [
       'printwatches',
       'get -w /w',
       'set /w 5',
+      // Apache's shell prints events on a thread of its own, by what is on when it comes to them.
+      'stat /w',
+      'ls /w',
       'printwatches on',
       'get -w /w',
       'set /w 6',
