@@ -7,7 +7,6 @@
  *
  * The overlay also predicts the tree's digest after everything outstanding: it is what a txn carries.
  */
-import { crc32 } from '@zoots/base';
 import type { Acl } from '@zoots/protocol';
 import { DigestSum } from '../tree/digest.js';
 import { contentChange, crcWithStat, setField } from '../tree/stat-crc.js';
@@ -177,8 +176,7 @@ export class Overlay {
   setData(id: number, record: ChangeRecord, bytes: Uint8Array, start: number, end: number): void {
     record.dataLength = start < 0 ? -1 : end - start;
     if (!this.#counts(id)) return;
-    const pathCrc = this.#tree.nodeDigest.pathCrc(this.#tree.store, id);
-    record.setContentCrc((start < 0 ? pathCrc : crc32(bytes, start, end, pathCrc)) | 0);
+    record.setContentCrc(this.#tree.nodeDigest.contentCrc(this.#tree.store, id, bytes, start, end) | 0);
   }
 
   /** The record is as it will be: its share of the digest counts again. */
