@@ -28,6 +28,7 @@ import { Committer } from './request/commit.js';
 import { FlowControl } from './request/flow-control.js';
 import type { PendingSync } from './request/forwarder.js';
 import { Intake } from './request/intake.js';
+import { Notifier } from './request/notifier.js';
 import { Overlay } from './request/outstanding.js';
 import { Parking } from './request/parking.js';
 import { Preparer } from './request/prepare.js';
@@ -39,7 +40,6 @@ import { type InFlight, type Session, SessionTable } from './session/session-tab
 import type { Snapshotter } from './snapshotter.js';
 import { Statistics } from './statistics.js';
 import { Tree } from './tree/tree.js';
-import { Notifier } from './watch/notifier.js';
 import { WatchTable } from './watch/watch-table.js';
 import { CommittedLog } from './zab/committed-log.js';
 import type { Peer } from './zab/peer.js';

@@ -4,7 +4,6 @@
  * Source: ZooKeeper's ExpiryQueue.
  */
 import { Int64Map } from '@zoots/base';
-import type { KnownChange } from '../tree/tree.js';
 import type { Connection } from './connection.js';
 
 export class Session {
@@ -42,7 +41,7 @@ export class Session {
 }
 
 /** A txn in flight: who waits for it. */
-export interface InFlight extends KnownChange {
+export interface InFlight {
   readonly zxid: number;
   readonly op: number;
   readonly xid: number;
@@ -51,6 +50,10 @@ export interface InFlight extends KnownChange {
   readonly session: Session | null;
   readonly receivedMs: number;
   readonly frameBytes: number;
+  /** What its preparation found out; see `KnownChange` in tree.ts. */
+  readonly znode: number;
+  readonly parent: number;
+  readonly contentCrc: number;
   /** Parts of a multi, by their place, that are logged as create and answered as create2. */
   readonly create2Parts: ReadonlySet<number> | null;
 }

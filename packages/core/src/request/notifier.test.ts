@@ -3,12 +3,12 @@ import { test } from 'node:test';
 import { ByteWriter, encodeUtf8 } from '@zoots/base';
 import { EVENT, OP } from '@zoots/protocol';
 import { configOf, configurationOf } from '../ensemble/stage-config.js';
-import { AclChecker } from '../request/acl-check.js';
-import { writeNotification } from '../request/reply.js';
 import { Connection, WriterPool } from '../session/connection.js';
 import { Tree } from '../tree/tree.js';
 import { F } from '../tree/znode-store.js';
+import { AclChecker } from './acl-check.js';
 import { Notifier } from './notifier.js';
+import { writeNotification } from './reply.js';
 
 const ZXID = 0x100000007;
 

@@ -4,11 +4,11 @@
  */
 import { ByteWriter } from '@zoots/base';
 import { PERM } from '@zoots/protocol';
-import type { AclChecker } from '../request/acl-check.js';
-import { writeNotification } from '../request/reply.js';
 import type { Connection } from '../session/connection.js';
 import type { Tree } from '../tree/tree.js';
-import type { EventSink } from './watch-table.js';
+import type { EventSink } from '../watch/watch-table.js';
+import type { AclChecker } from './acl-check.js';
+import { writeNotification } from './reply.js';
 
 export interface NotifierHost {
   readonly tree: Tree;
