@@ -36,6 +36,7 @@ import { Submission } from './request/submission.js';
 import { type Connection, WriterPool } from './session/connection.js';
 import { ConnectionRegistry } from './session/connection-registry.js';
 import { Handshake } from './session/handshake.js';
+import { Outbox } from './session/outbox.js';
 import { type InFlight, type Session, SessionTable } from './session/session-table.js';
 import type { Snapshotter } from './snapshotter.js';
 import { Statistics } from './statistics.js';
@@ -57,6 +58,8 @@ export type ServerState = 'starting' | 'looking' | 'serving' | 'stopped' | 'fail
 /** Exit codes of Apache's that the core can cause. */
 export const EXIT_DATA = 10;
 const EXIT_UNEXPECTED = 1;
+/** From the turn in which a batch leaves for the log to the one in which it is durable: answers may wait for as long as this. */
+const NEAR_SYNC_MS = 10;
 
 export class Server {
   readonly config: CoreConfig;
@@ -89,10 +92,11 @@ export class Server {
   readonly #membership: Membership;
   readonly #pool = new WriterPool();
   #flushStartedMs = 0;
+  #lastSyncMs = 0;
   /** For headers and reads; every chunk's DataView is made once. */
   readonly reader = new ByteReader();
 
-  #dirty: Connection[] = [];
+  readonly #outbox = new Outbox();
   /** Connections whose frames did not all fit in their turn. */
   #backlog: Connection[] = [];
   #onStopped: (() => void) | null = null;
@@ -299,18 +303,9 @@ export class Server {
     this.openTurn();
   }
 
-  /** Connections with something to send, to close, to pause or to resume. */
+  /** Connections with something to send, to close, to pause or to resume. With others to ask, a write takes many turns. */
   takeDirty(): Connection[] {
-    const dirty = this.#dirty;
-    this.#dirty = [];
-    for (const connection of dirty) connection.isDirty = false;
-    return dirty;
-  }
-
-  #markDirty(connection: Connection): void {
-    if (connection.isDirty) return;
-    connection.isDirty = true;
-    this.#dirty.push(connection);
+    return this.#outbox.take(this.peer === null && this.#lastSyncMs <= NEAR_SYNC_MS);
   }
 
   outOf(connection: Connection): ByteWriter {
@@ -326,7 +321,7 @@ export class Server {
   }
 
   #willSend(connection: Connection): void {
-    this.#markDirty(connection);
+    this.#outbox.mark(connection);
     connection.packetsSent++;
     this.statistics.packetsSent++;
   }
@@ -393,7 +388,7 @@ export class Server {
     if (connection.state === 'closed') return;
     this.#forget(connection);
     connection.closeAfterFlush = true;
-    this.#markDirty(connection);
+    this.#outbox.mark(connection);
   }
 
   #forget(connection: Connection): void {
@@ -422,7 +417,7 @@ export class Server {
 
   mayProceed(connection: Connection): boolean {
     if (!this.#flow.pausesNow(connection)) return true;
-    this.#markDirty(connection);
+    this.#outbox.mark(connection);
     return false;
   }
 
@@ -431,7 +426,7 @@ export class Server {
     const served: Connection[] = [];
     for (const connection of this.#flow.takeResumable()) {
       const packetsBefore = connection.packetsReceived;
-      this.#markDirty(connection);
+      this.#outbox.mark(connection);
       this.process(connection);
       if (connection.packetsReceived !== packetsBefore) served.push(connection);
     }
@@ -527,7 +522,8 @@ export class Server {
   #onDurable(batch: LogBatch): void {
     this.openTurn();
     if (this.state === 'failed') return;
-    this.#noteSync(this.nowMs - this.#flushStartedMs);
+    this.#lastSyncMs = this.nowMs - this.#flushStartedMs;
+    this.#noteSync(this.#lastSyncMs);
     // What was committed before it was durable here is done with now, and the batch is empty behind that.
     const { lastZxid } = batch;
     this.#database.pipeline.onDurable(batch);

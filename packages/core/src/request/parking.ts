@@ -120,7 +120,10 @@ export class Parking {
   /** A write is applied and answered: what waited behind it may run. Null: nobody of this server asked. */
   settle(connection: Connection | null, session: Session | null, frameBytes: number): void {
     this.#flow.leave(frameBytes);
-    if (connection !== null) connection.pendingWrites--;
+    if (connection !== null) {
+      connection.pendingWrites--;
+      connection.isWriteAnswered = true;
+    }
     if (session === null) return;
     session.writesSettled++;
     // The session may have moved to another connection meanwhile: what waits there waits for this write, too.

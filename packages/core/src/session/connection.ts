@@ -36,8 +36,12 @@ export class Connection {
   loanBytes = 0;
   /** The shell's own: what carries the bytes. The core never looks at it. */
   carrier: object | null = null;
-  /** In the list of connections the shell must look at. */
+  /** In the list of connections the shell must look at; see outbox.ts for this and the next two. */
   isDirty = false;
+  /** What it has to send has waited for a turn. */
+  hasWaited = false;
+  /** Since something left. */
+  isWriteAnswered = false;
   closeAfterFlush = false;
   /** The shell must not read the socket. */
   isPaused = false;
