@@ -118,12 +118,8 @@ export function writeStat(out: ByteWriter, tree: Tree, id: number): void {
 
 /** Data as a jute buffer: null, empty, or bytes, exactly as stored. */
 export function writeData(out: ByteWriter, store: ZnodeStore, id: number): void {
-  const length = store.dataLength(id);
-  out.int32(length);
-  if (length > 0) {
-    const start = store.dataStart(id);
-    out.raw(store.dataChunk(id), start, start + length);
-  }
+  out.int32(store.dataLength(id));
+  store.writeData(out, id);
 }
 
 export function writePath(out: ByteWriter, store: ZnodeStore, id: number): void {
