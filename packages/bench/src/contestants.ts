@@ -1,7 +1,8 @@
 /**
  * The servers that are measured: ours, Apache's (as Debian packages it, or any class path in ZOOTS_APACHE_CLASSPATH),
  * and the bare server that stands for the limit. Each is a process of its own on ports of its own, with a fresh data
- * directory and sync on, started once and kept for all rounds (so a JVM is warm when it counts). An ensemble is three of them.
+ * directory and sync on, started once and kept for all rounds (so a JVM is warm when it counts). An ensemble is three of them,
+ * and its limit three bare servers.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -179,6 +180,29 @@ export async function startLimit(
   const title = 'bare loop';
   const server = new ServerProcess({ title, command: process.execPath, args, directory, port });
   return lone('limit', title, directory, server, () => {});
+}
+
+/** As many of them as an ensemble has members, on the ports from `firstPort` on. They know nothing of one another. */
+export async function startLimits(
+  directory: string,
+  firstPort: number,
+  dataBytes: number,
+  members: number,
+): Promise<Contestant> {
+  const started: LoneContestant[] = [];
+  const stop = async (): Promise<void> => {
+    for (const server of started) await server.stop();
+  };
+  try {
+    for (let id = 0; id < members; id++)
+      started.push(await startLimit(path.join(directory, String(id)), firstPort + id, dataBytes));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const ports = started.flatMap((server) => server.ports);
+  const pids = started.flatMap((server) => server.pids);
+  return { name: 'limit', title: `${members} × bare loop`, host: '127.0.0.1', ports, pids, stop };
 }
 
 function writeConfig(directory: string, port: number, moreLines: readonly string[]): string {

@@ -6,11 +6,15 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { measureChores } from './chore-rounds.js';
+import { CHORES } from './chores.js';
 import { type Conditions, type Figures, type RowFigures, renderPage } from './performance-page.js';
 import { type RowReport, ratio } from './report.js';
 import { measureRows } from './rounds.js';
 import type { Settings } from './settings.js';
 import { measureSweep, SWEEPS } from './sweeps.js';
+
+/** The section of what takes minutes and gigabytes: measured with `--big`, or when it is named. */
+const BIG_CHORES = 'ten-million';
 
 /** Where the page and what belongs to it are. */
 class Documents {
@@ -41,7 +45,7 @@ class Documents {
 
 /** Returns the exit code. Throws Error on a section that does not exist, or when a server fails. */
 export async function writePerformance(settings: Settings): Promise<number> {
-  const names = ['goals', 'chores', ...SWEEPS.map(({ name }) => name)];
+  const names = ['goals', 'chores', BIG_CHORES, ...SWEEPS.map(({ name }) => name)];
   for (const word of settings.words) {
     if (!names.some((name) => name.startsWith(word)))
       throw new Error(`no section ${word}; there are ${names.join(', ')}`);
@@ -51,7 +55,9 @@ export async function writePerformance(settings: Settings): Promise<number> {
   const figures = documents.readFigures();
   if (settings.render) documents.write(figures);
   else {
-    for (const name of names.filter((each) => settings.words.length === 0 || isWanted(each))) {
+    for (const name of names.filter((each) =>
+      settings.words.length === 0 ? each !== BIG_CHORES || settings.big : isWanted(each),
+    )) {
       settings.note(`== ${name}`);
       await measureSection(name, figures, settings);
       documents.write(figures);
@@ -66,8 +72,12 @@ async function measureSection(name: string, figures: Figures, settings: Settings
     const { reports } = await measureRows(settings.rows, settings);
     figures.goals = { conditions, content: reports.map(rowFigures) };
   } else if (name === 'chores') {
-    const { findings } = await measureChores({ ...settings, words: [] });
+    const { findings } = await measureChores({ ...settings, words: [], big: false });
     figures.chores = { conditions, content: findings };
+  } else if (name === BIG_CHORES) {
+    const words = CHORES.filter(({ isBig }) => isBig === true).map((chore) => chore.name);
+    const { findings } = await measureChores({ ...settings, words });
+    figures.bigChores = { conditions, content: findings };
   } else {
     const sweep = SWEEPS.find((each) => each.name === name);
     if (sweep !== undefined) figures.sweeps[name] = { conditions, content: await measureSweep(sweep, settings) };

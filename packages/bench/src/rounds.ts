@@ -3,6 +3,7 @@
  * Every run is a fresh load process (load-process.ts), so its compiler starts cold for each server alike, and warms up
  * before anything is counted.
  */
+import fs from 'node:fs';
 import path from 'node:path';
 import {
   type Contestant,
@@ -11,6 +12,7 @@ import {
   startApache,
   startEnsemble,
   startLimit,
+  startLimits,
   startOurs,
 } from './contestants.js';
 import type { LoadPlan } from './load.js';
@@ -32,12 +34,12 @@ export interface Field {
 
 const NO_APACHE = 'Apache ZooKeeper is not installed (Debian: apt-get install zookeeper): measured without.';
 
-/** Starts what is to be measured. Ensembles have no limit beside them. */
+/** Starts what is to be measured. */
 export async function startContestants(settings: Settings, field: Field): Promise<Contestant[]> {
   const contestants: Contestant[] = [];
   const { port, only, directory } = settings;
   const { members, dataBytes = DATA_BYTES, children } = field;
-  // Three alone, then two ensembles.
+  // Three alone, then three ensembles.
   const ensemblePort = (at: number): number => port + 3 + at * PORTS_PER_ENSEMBLE;
   const home = (name: string): string => path.join(directory, `${field.name}-${name}`);
   const isEnsemble = members > 1;
@@ -56,18 +58,28 @@ export async function startContestants(settings: Settings, field: Field): Promis
       if (apache === null) settings.note(NO_APACHE);
       else contestants.push(apache);
     }
-    if (only.has('limit') && !isEnsemble)
-      contestants.push(await startLimit(home('limit'), port + 2, dataBytes, children));
+    if (only.has('limit')) {
+      contestants.push(
+        await (isEnsemble
+          ? startLimits(home('limit'), ensemblePort(2), dataBytes, members)
+          : startLimit(home('limit'), port + 2, dataBytes, children)),
+      );
+    }
     if (contestants.length === 0) throw new Error('nothing to measure');
     return contestants;
   } catch (error) {
-    await stopAll(contestants);
+    await stopAll(contestants, settings);
     throw error;
   }
 }
 
-export async function stopAll(contestants: readonly Contestant[]): Promise<void> {
+/** Their data goes: a page full of sections would leave a hundred gigabytes. */
+export async function stopAll(
+  contestants: readonly Contestant[],
+  { directory }: Pick<Settings, 'directory'>,
+): Promise<void> {
   for (const contestant of contestants) await contestant.stop();
+  for (const name of fs.readdirSync(directory)) fs.rmSync(path.join(directory, name), { recursive: true, force: true });
 }
 
 function remote(servers: string): Contestant {
@@ -143,8 +155,7 @@ export function planOf(
 }
 
 async function measureRow(row: Row, contestants: readonly Contestant[], settings: Settings): Promise<RowReport> {
-  const players = contestants.filter(({ name }) => name !== 'limit' || row.hasLimit);
-  const rounds = await inTurn(players, settings.rounds, (contestant) => runLoad(row, contestant, settings));
+  const rounds = await inTurn(contestants, settings.rounds, (contestant) => runLoad(row, contestant, settings));
   const results = new Map([...rounds].map(([name, list]) => [name, summarise(list)] as const));
   return { row, results };
 }
@@ -170,7 +181,7 @@ export async function measureRows(rows: readonly Row[], settings: Settings): Pro
         for (const line of rowLines(report, titles)) settings.note(line);
       }
     } finally {
-      await stopAll(contestants);
+      await stopAll(contestants, settings);
     }
   }
   return all;

@@ -16,8 +16,6 @@ export interface Row {
   readonly goal: number | null;
   /** Throughput as a share of the bare server's that is the goal. */
   readonly limitGoal: number | null;
-  /** The bare server can play this row. */
-  readonly hasLimit: boolean;
   /** Measured unless `--rows` says otherwise. */
   readonly byDefault: boolean;
   /** Played by three servers, with the connections dealt over them. */
@@ -30,7 +28,7 @@ export const KEYS = 1000;
 /** The goal of every row that has one: p99.9 as a share of Apache's, at most. */
 export const P999_GOAL = 0.5;
 
-const ENSEMBLE = { hasLimit: false, isEnsemble: true } as const;
+const ENSEMBLE = { isEnsemble: true } as const;
 
 export const ROWS: readonly Row[] = [
   row('get-50x1', 'getData 128 B, 50 × 1', 'get', 50, 1, { goal: 2.5, limitGoal: 0.85 }),
@@ -58,15 +56,14 @@ export const ROWS: readonly Row[] = [
 interface RowOptions {
   readonly goal?: number;
   readonly limitGoal?: number;
-  readonly hasLimit?: boolean;
   readonly byDefault?: boolean;
   readonly isEnsemble?: boolean;
 }
 
 function row(name: string, title: string, mode: Mode, connections: number, inFlight: number, options: RowOptions): Row {
-  const { goal = null, limitGoal = null, hasLimit = true, byDefault = true, isEnsemble = false } = options;
+  const { goal = null, limitGoal = null, byDefault = true, isEnsemble = false } = options;
   const shape = { name, title, mode, connections, inFlight, readPercent: 70 };
-  return { ...shape, goal, limitGoal, hasLimit, byDefault, isEnsemble };
+  return { ...shape, goal, limitGoal, byDefault, isEnsemble };
 }
 
 /** The rows that a `--rows` list names (`all` for every one); throws when a word matches none. */

@@ -18,7 +18,7 @@ export const USAGE = `npm run bench -- [options]
   --rounds n      runs per server and row, medians shown      default 3
   --server h:p    measure the server there instead of ours; h:p,h:p,h:p for the rows of three servers
   --only a,b      of ours, apache, limit                      default all that are there
-  --port n        first of 50 ports                           default 31610
+  --port n        first of 70 ports                           default 31610
   --directory d   where data directories go                   default the system's temporary directory
   --heap s        -Xmx of Apache's server for chores          default 4g, with --big 14g
   --json          JSON instead of the table
@@ -26,7 +26,7 @@ export const USAGE = `npm run bench -- [options]
 npm run bench -- --chores [a,b] [options]: starts, memory, a million znodes, 10,000 sessions, watches, stalls; by name or its start
   --quick         a tenth of it or less, to see that it works
   --big           also what takes ten million znodes, or every connection that the machine has
-npm run bench -- --report [a,b] [options]: docs/performance.md with its plots; "goals", "chores" or plots by name or its start
+npm run bench -- --report [a,b] [options]: docs/performance.md with its plots; "goals", "chores", "ten-million" or plots, by name or its start
   --quick, --big  a coarse grid; the largest points too
   --documents d   where performance.md goes, and performance/ beside it; default docs
   --render        writes the document from the figures of earlier runs, measures nothing

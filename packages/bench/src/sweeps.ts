@@ -227,7 +227,7 @@ export async function measureSweep(sweep: Sweep, settings: Settings): Promise<Sw
         }
       }
     } finally {
-      await stopAll(contestants);
+      await stopAll(contestants, settings);
     }
   }
   return [...lines.values()];
