@@ -10,7 +10,7 @@ import { fourLetterWord } from '../wire/four-letter-word.js';
 import { WireSession } from '../wire/session.js';
 import { dumpTree } from '../wire/tree-dump.js';
 import { judge, superCredentials } from './judge.js';
-import { sleep, until } from './row.js';
+import { lookAt, sleep, until } from './row.js';
 import { ensembleOptions } from './settings.js';
 import { clientKinds, SteadyClient } from './steady-clients.js';
 
@@ -24,13 +24,16 @@ export async function migrate(kind: ApacheKind, workDir: string): Promise<string
     }
     await allWrite(clients, 'at first');
     await replaceAll(ensemble, 'zoots', clients);
-    const problems = await stillThere(ensemble, clients);
+    const look = (): Promise<string[]> => lookAt(ensemble, () => stillThere(ensemble, clients));
+    const problems = await look();
     await replaceAll(ensemble, kind, clients);
-    problems.push(...(await stillThere(ensemble, clients)));
+    problems.push(...(await look()));
     await Promise.all(clients.map((client) => client.end()));
-    problems.push(...(await judge(ensemble, null)), ...(await judgeWrites(ensemble, clients)));
+    problems.push(...(await judge(ensemble, null)), ...(await lookAt(ensemble, () => judgeWrites(ensemble, clients))));
     if (problems.length > 0) throw new Error(problems.join('\n'));
     return clients.map((client) => client.figures);
+  } catch (error) {
+    throw ensemble.explained(error);
   } finally {
     await Promise.all(clients.map((client) => client.end()));
     await ensemble.stop();

@@ -121,6 +121,25 @@ export async function writeMany(session: WireSession, parent: string, count: num
   }
 }
 
+/**
+ * What a look at all servers finds. Apache's servers may lose their leader on a busy machine, and close their clients' connections: the
+ * look is taken again, aloud, since nothing is lost by it. Ours must bear it at once.
+ */
+export async function lookAt<T>(ensemble: Ensemble, look: () => Promise<T>): Promise<T> {
+  for (let triesLeft = 2; ; triesLeft--) {
+    const beganMs = performance.now();
+    try {
+      return await look();
+    } catch (error) {
+      const isApache = ensemble.members.some(({ kind }) => kind !== 'zoots');
+      if (!(error instanceof ConnectionClosedError) || !isApache || triesLeft === 0) throw error;
+      const { message } = ensemble.explained(error) as Error;
+      console.log(`AGAIN: ${error.message}, after ${Math.round(performance.now() - beganMs)} ms; ${message}`);
+      await ensemble.untilWhole(ensemble.members);
+    }
+  }
+}
+
 export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,5 +1,6 @@
 /** Runs scenarios in an arrangement: one ensemble serves all of them, made whole and led as wanted before each; a failure gets the next a new one. */
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { Ensemble } from '../peers/ensemble.js';
 import { PeerMissingError } from '../peers/peer.js';
 import { WireSession } from '../wire/session.js';
@@ -64,10 +65,11 @@ export class Runner {
       if (problems.length > 0) throw new Error(problems.join('\n'));
       return stage.notes;
     } catch (error) {
+      const explained = ensemble.explained(error);
       for (const member of ensemble.members) member.thaw();
       await stage.end();
       await stage.load?.close();
-      throw error;
+      throw explained;
     }
   }
 
@@ -90,7 +92,7 @@ export class Runner {
         return true;
       }
       this.failed++;
-      console.log(`${line('FAILED', [])}\n   ${(error as Error).stack?.split('\n').slice(0, 30).join('\n   ')}`);
+      console.log(`${line('FAILED', [])}\n   ${inspect(error).split('\n').slice(0, 80).join('\n   ')}`);
       return false;
     }
   }

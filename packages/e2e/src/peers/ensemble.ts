@@ -5,7 +5,15 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fourLetterWord } from '../wire/four-letter-word.js';
-import { freePort, launchPeer, type Peer, type PeerKind, type PeerOptions, untilServing } from './peer.js';
+import {
+  freePort,
+  launchPeer,
+  type Peer,
+  type PeerKind,
+  PeerMissingError,
+  type PeerOptions,
+  untilServing,
+} from './peer.js';
 
 export interface MemberSpec {
   readonly kind: PeerKind;
@@ -240,6 +248,14 @@ export class Ensemble {
       if (performance.now() > deadlineMs) throw new Error(`the ensemble does not heal: ${modes.join()}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
+  }
+
+  /** A failure with what each member says at the end of its log. A missing peer stays what it is. */
+  explained(failure: unknown): unknown {
+    if (failure instanceof PeerMissingError) return failure;
+    const lastWords = (member: Member): string => member.log().trim().split('\n').slice(-8).join('\n    ');
+    const words = this.members.map((member) => `  ${member}, port ${member.port}:\n    ${lastWords(member)}`);
+    return new Error(`the servers' last words:\n${words.join('\n')}`, { cause: failure });
   }
 
   /** SIGKILL to all. */

@@ -10,6 +10,7 @@ export class ConnectionClosedError extends Error {}
 export class ReplyTimeoutError extends Error {}
 
 export class WireConnection {
+  readonly port: number;
   readonly #socket: Socket;
   readonly #frames: Buffer[] = [];
   #pending: Buffer = Buffer.alloc(0);
@@ -17,7 +18,8 @@ export class WireConnection {
   /** The peer has closed, or the connection broke. Frames received before it are still in the queue. */
   closed = false;
 
-  private constructor(socket: Socket) {
+  private constructor(port: number, socket: Socket) {
+    this.port = port;
     this.#socket = socket;
     socket.setNoDelay(true);
     socket.on('data', (chunk) => this.#receive(chunk));
@@ -32,7 +34,7 @@ export class WireConnection {
       socket.once('error', reject);
       socket.once('connect', () => {
         socket.off('error', reject);
-        resolve(new WireConnection(socket));
+        resolve(new WireConnection(port, socket));
       });
     });
   }

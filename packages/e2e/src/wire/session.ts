@@ -43,7 +43,7 @@ export class RequestError extends Error {
   }
 }
 
-type Waiter = { resolve(reply: Reply): void; reject(error: Error): void };
+type Waiter = { readonly type: number; resolve(reply: Reply): void; reject(error: Error): void };
 
 export class WireSession {
   readonly connection: WireConnection;
@@ -106,7 +106,9 @@ export class WireSession {
       if (reply.zxid > this.lastZxid) this.lastZxid = reply.zxid;
       this.#waiters.shift()?.resolve(reply);
     }
-    for (const waiter of this.#waiters.splice(0)) waiter.reject(new ConnectionClosedError('closed before the reply'));
+    for (const { type, reject } of this.#waiters.splice(0)) {
+      reject(new ConnectionClosedError(`port ${this.connection.port} closed before the reply to ${opName(type)}`));
+    }
     this.#wakeEventWaiter();
   }
 
@@ -118,9 +120,12 @@ export class WireSession {
 
   /** One request; any number may be in flight. Rejects only when the connection closes before the reply. */
   request(type: number, body: Uint8Array, xid = ++this.#xid): Promise<Reply> {
-    if (this.connection.closed) return Promise.reject(new ConnectionClosedError('the connection is closed'));
+    if (this.connection.closed)
+      return Promise.reject(
+        new ConnectionClosedError(`port ${this.connection.port} has closed, before ${opName(type)}`),
+      );
     return new Promise((resolve, reject) => {
-      this.#waiters.push({ resolve, reject });
+      this.#waiters.push({ type, resolve, reject });
       this.connection.sendRequest(xid, type, body);
     });
   }
