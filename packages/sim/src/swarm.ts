@@ -2,8 +2,10 @@
  * The swarm: each seed draws its own sizes, limits, habits and faults, most of them tiny or extreme, many of them off. A run
  * with everything on all the time would hide what only happens when something else does not.
  */
+
 import type { Prng } from '@zoots/base';
 import type { CoreConfig } from '@zoots/core';
+import { CALM_CORE, DATA_DIR, LOG_DIR } from './calm-core.js';
 import type { DiskManner } from './sim-disk.js';
 import type { NetworkManner } from './sim-network.js';
 import { drawHabits, type Habits, LARGE_DATA_BYTES } from './workload.js';
@@ -58,8 +60,6 @@ export type HostOptions = Pick<
   'core' | 'driftPpm' | 'turnMaxUs' | 'withheldTurnChance' | 'withheldTurnMaxUs'
 >;
 
-export const DATA_DIR = '/data';
-export const LOG_DIR = '/log';
 export const VERSION_DIR = 'version-2';
 
 export function drawOptions(seed: number, prng: Prng): RunOptions {
@@ -111,36 +111,21 @@ const BYTES_PER_RUN = 30_000_000;
 function drawCore(prng: Prng): CoreConfig {
   const tickTimeMs = prng.pick([50, 200, 500, 2000]);
   return {
-    dataDir: DATA_DIR,
+    ...CALM_CORE,
     dataLogDir: prng.chance(0.5) ? DATA_DIR : LOG_DIR,
     sessionServerId: 1,
     tickTimeMs,
     minSessionTimeoutMs: 2 * tickTimeMs,
     maxSessionTimeoutMs: 20 * tickTimeMs,
     maxClientCnxns: prng.pick([60, 60, 60, 3]),
-    maxCnxns: 0,
     sessionlessTimeoutMs: prng.pick([10_000, 500]),
-    juteMaxBytes: 1_048_575,
-    juteExtraBytes: 1_048_575,
     globalOutstandingLimit: prng.pick([1, 2, 10, 1000]),
     throttle: {
       requestsMax: prng.pick([0, 0, 0, 3]),
       stallTimeMs: 100,
       throttledOpWaitTimeMs: prng.pick([0, 0, 0, 0, 0, 20]),
     },
-    connectionThrottle: {
-      tokens: prng.pick([0, 0, 0, 4]),
-      fillTimeMs: 50,
-      fillCount: 1,
-      freezeTimeMs: -1,
-      dropIncrease: 0.02,
-      dropDecrease: 0.002,
-      decreaseRatio: 0,
-      weightEnabled: false,
-      globalSessionWeight: 3,
-      renewSessionWeight: 2,
-    },
-    largeRequest: { thresholdBytes: -1, bytesMax: 104_857_600 },
+    connectionThrottle: { ...CALM_CORE.connectionThrottle, tokens: prng.pick([0, 0, 0, 4]), fillTimeMs: 50 },
     snapCount: prng.pick([3, 20, 50, 200, 500, 100_000]),
     snapSizeLimitBytes: prng.pick([0, 0, 20_000]),
     txnLogSizeLimitBytes: prng.pick([0, 0, 1_000, 10_000]),
@@ -151,23 +136,14 @@ function drawCore(prng: Prng): CoreConfig {
     serializeLastProcessedZxid: prng.chance(0.7),
     snapshotSliceBytes: prng.pick([1, 500, 5_000, 131_072]),
     framesPerTurnMax: prng.pick([1, 10, 1_000]),
-    trustEmptySnapshot: false,
-    dbAutocreate: true,
     extendedTypesEnabled: prng.chance(0.5),
-    emulate353TtlNodes: false,
     digestEnabled: prng.chance(0.9),
     enforceQuota: prng.chance(0.5),
-    reconfigEnabled: false,
     container: {
       checkIntervalMs: prng.pick([200, 1_000, 60_000]),
       maxPerMinute: prng.pick([600, 10_000]),
       maxNeverUsedIntervalMs: prng.pick([0, 1_000]),
     },
-    skipAcl: false,
-    digestAuthEnabled: true,
-    superDigest: null,
-    digestHash: 'sha1',
-    enforceAuth: { enabled: false, schemes: [] },
   };
 }
 

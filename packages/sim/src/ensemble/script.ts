@@ -27,12 +27,12 @@ import { decodeUtf8 } from '@zoots/base';
 import type { CoreConfig, EnsembleRules, Peer, Server } from '@zoots/core';
 import { type EnsembleMember, ERROR, OP } from '@zoots/protocol';
 import type { DiskErrorCode } from '@zoots/storage';
+import { CALM_CORE, CALM_RULES } from '../calm-core.js';
 import { compareState } from '../checkers/tree-state.js';
 import type { Answer, RawClient } from '../raw-client.js';
 import { makeRequest, type Request } from '../request.js';
 import type { DiskManner, DiskOperation } from '../sim-disk.js';
 import type { NetworkManner } from '../sim-network.js';
-import { CALM_CORE } from './calm-core.js';
 import type { Member, MemberOptions } from './member.js';
 import type { HoldRule, SeenPacket } from './packet-gate.js';
 import { EnsembleWorld } from './world.js';
@@ -74,24 +74,6 @@ const CALM_DISK: DiskManner = {
   acksBeforeSync: false,
 };
 
-const RULES: Omit<EnsembleRules, 'serverId' | 'configuration'> = {
-  initLimit: 10,
-  syncLimit: 5,
-  connectToLearnerMasterLimit: 0,
-  leaderConnectDelayMs: 100,
-  leaderServes: true,
-  readOnlyEnabled: false,
-  localSessionsEnabled: false,
-  localSessionsUpgradingEnabled: false,
-  notifyMinMs: 200,
-  notifyMaxMs: 1_000,
-  committedLogCount: 500,
-  snapshotSizeFactor: 0.33,
-  forceSnapshotSync: false,
-  snapSyncsMax: 10,
-  diffSyncsMax: 100,
-};
-
 export class ScriptedEnsemble {
   readonly world: EnsembleWorld;
   /** Every packet on a quorum port that left, in order. */
@@ -106,7 +88,7 @@ export class ScriptedEnsemble {
       return { id: i + 1, addresses: [address], role: i < members ? 'participant' : 'observer', client: null };
     });
     const configuration = { members: configured, groups: new Map(), weights: new Map(), version: 0 };
-    const rules = { ...RULES, configuration, ...settings.rules };
+    const rules = { ...CALM_RULES, configuration, ...settings.rules };
     this.world = new EnsembleWorld(
       {
         seed: 1,

@@ -5,9 +5,9 @@
 import type { Prng } from '@zoots/base';
 import type { CoreConfig, EnsembleRules } from '@zoots/core';
 import type { EnsembleConfiguration, EnsembleMember } from '@zoots/protocol';
+import { CALM_CORE, DATA_DIR, LOG_DIR } from '../calm-core.js';
 import type { DiskManner } from '../sim-disk.js';
 import type { NetworkManner } from '../sim-network.js';
-import { DATA_DIR, LOG_DIR } from '../swarm.js';
 import { drawHabits, type Habits } from '../workload.js';
 import type { MemberOptions } from './member.js';
 import type { WorldOptions } from './world.js';
@@ -145,59 +145,29 @@ function drawRules(prng: Prng, limits: Limits, configuration: EnsembleConfigurat
 
 function drawCore(prng: Prng, tickTimeMs: number): CoreConfig {
   return {
-    dataDir: DATA_DIR,
+    ...CALM_CORE,
     dataLogDir: prng.chance(0.5) ? DATA_DIR : LOG_DIR,
-    sessionServerId: 0,
     tickTimeMs,
     minSessionTimeoutMs: 2 * tickTimeMs,
     maxSessionTimeoutMs: 20 * tickTimeMs,
     maxClientCnxns: 0,
-    maxCnxns: 0,
-    sessionlessTimeoutMs: 10_000,
-    juteMaxBytes: 1_048_575,
-    juteExtraBytes: 1_048_575,
     globalOutstandingLimit: prng.pick([2, 1000, 1000]),
-    throttle: { requestsMax: 0, stallTimeMs: 100, throttledOpWaitTimeMs: 0 },
-    connectionThrottle: {
-      tokens: 0,
-      fillTimeMs: 50,
-      fillCount: 1,
-      freezeTimeMs: -1,
-      dropIncrease: 0.02,
-      dropDecrease: 0.002,
-      decreaseRatio: 0,
-      weightEnabled: false,
-      globalSessionWeight: 3,
-      renewSessionWeight: 2,
-    },
-    largeRequest: { thresholdBytes: -1, bytesMax: 104_857_600 },
+    connectionThrottle: { ...CALM_CORE.connectionThrottle, fillTimeMs: 50 },
     snapCount: prng.pick([2, 5, 20, 100, 100_000]),
-    snapSizeLimitBytes: 0,
     txnLogSizeLimitBytes: prng.pick([0, 0, 1_000]),
     preAllocBytes: prng.pick([0, 1_024, 8_192]),
     fsyncWarningThresholdMs: 1_000,
-    forceSync: true,
     snapshotCompression: prng.pick(['none', 'none', 'snappy', 'gz']),
     serializeLastProcessedZxid: prng.chance(0.7),
     snapshotSliceBytes: prng.pick([500, 5_000, 131_072]),
     framesPerTurnMax: prng.pick([1, 10, 1_000]),
-    trustEmptySnapshot: false,
-    dbAutocreate: true,
     extendedTypesEnabled: prng.chance(0.5),
-    emulate353TtlNodes: false,
     digestEnabled: prng.chance(0.95),
-    enforceQuota: false,
-    reconfigEnabled: false,
     container: {
       checkIntervalMs: prng.pick([1_000, 60_000]),
       maxPerMinute: 600,
       maxNeverUsedIntervalMs: prng.pick([0, 1_000]),
     },
-    skipAcl: false,
-    digestAuthEnabled: true,
-    superDigest: null,
-    digestHash: 'sha1',
-    enforceAuth: { enabled: false, schemes: [] },
   };
 }
 

@@ -3,6 +3,7 @@
  * those the scenario makes. All checkers are on: most scenarios assert little themselves.
  */
 import type { CoreConfig, Server } from '@zoots/core';
+import { CALM_CORE } from '../calm-core.js';
 import type { RawClient } from '../raw-client.js';
 import { Run, type RunSettings } from '../run.js';
 import type { RunOptions } from '../swarm.js';
@@ -31,28 +32,6 @@ const NO_FAULTS = {
   halfCloseChance: 0,
 };
 
-const CALM_CORE = {
-  tickTimeMs: 1_000,
-  minSessionTimeoutMs: 4_000,
-  maxSessionTimeoutMs: 20_000,
-  maxClientCnxns: 60,
-  sessionlessTimeoutMs: 10_000,
-  globalOutstandingLimit: 1_000,
-  throttle: { requestsMax: 0, stallTimeMs: 100, throttledOpWaitTimeMs: 0 },
-  snapCount: 100_000,
-  snapSizeLimitBytes: 0,
-  txnLogSizeLimitBytes: 0,
-  preAllocBytes: 4_096,
-  forceSync: true,
-  extendedTypesEnabled: true,
-  enforceQuota: false,
-  digestEnabled: true,
-  snapshotCompression: 'none',
-  snapshotSliceBytes: 131_072,
-  framesPerTurnMax: 1_000,
-  container: { checkIntervalMs: 60_000, maxPerMinute: 10_000, maxNeverUsedIntervalMs: 0 },
-} as const;
-
 export class ScriptedWorld {
   readonly run: Run;
 
@@ -61,12 +40,7 @@ export class ScriptedWorld {
       ...drawn,
       clientCount: settings.clientCount ?? 1,
       coreClientShare: 0,
-      core: {
-        ...drawn.core,
-        ...CALM_CORE,
-        connectionThrottle: { ...drawn.core.connectionThrottle, tokens: 0 },
-        ...settings.core,
-      },
+      core: { ...CALM_CORE, sessionServerId: 1, ...settings.core },
       habits: { ...drawn.habits, usersMax: 0, burstMax: 1, pipelineMax: settings.pipelineMax ?? 1 },
       faults: NO_FAULTS,
       network: {

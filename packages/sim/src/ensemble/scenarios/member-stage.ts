@@ -16,10 +16,10 @@ import {
   readNotification,
   writeNotification,
 } from '@zoots/protocol';
+import { CALM_CORE, CALM_RULES } from '../../calm-core.js';
 import { Host, type HostWatcher, type QuorumSide } from '../../host.js';
 import { type DiskOperation, SimDisk } from '../../sim-disk.js';
 import { Simulator } from '../../simulator.js';
-import { DATA_DIR, drawOptions } from '../../swarm.js';
 import { Trace } from '../../trace.js';
 import { Played } from './played.js';
 import { CALM_DISK } from './storage-stage.js';
@@ -33,41 +33,6 @@ export interface StageSettings {
   readonly seed?: number;
   readonly voterCount?: number;
 }
-
-const CALM_CORE = {
-  tickTimeMs: TICK_MS,
-  minSessionTimeoutMs: 4_000,
-  maxSessionTimeoutMs: 20_000,
-  maxClientCnxns: 60,
-  sessionlessTimeoutMs: 10_000,
-  globalOutstandingLimit: 1_000,
-  throttle: { requestsMax: 0, stallTimeMs: 100, throttledOpWaitTimeMs: 0 },
-  snapCount: 100_000,
-  snapSizeLimitBytes: 0,
-  txnLogSizeLimitBytes: 0,
-  preAllocBytes: 4_096,
-  forceSync: true,
-  digestEnabled: true,
-  snapshotCompression: 'none',
-} as const;
-
-const CALM_RULES = {
-  initLimit: 10,
-  syncLimit: 5,
-  connectToLearnerMasterLimit: 0,
-  leaderConnectDelayMs: 100,
-  leaderServes: true,
-  readOnlyEnabled: false,
-  localSessionsEnabled: false,
-  localSessionsUpgradingEnabled: false,
-  notifyMinMs: 200,
-  notifyMaxMs: 60_000,
-  committedLogCount: 500,
-  snapshotSizeFactor: 0.33,
-  forceSnapshotSync: false,
-  snapSyncsMax: 10,
-  diffSyncsMax: 100,
-} as const;
 
 const WATCHER: HostWatcher = {
   loadedSnapshotZxid: 0,
@@ -108,9 +73,8 @@ export class MemberStage implements QuorumNet, QuorumSide {
       weights: new Map(),
       version: 0,
     };
-    const drawn = drawOptions(1, new Prng(1)).core;
-    const ensemble = { ...CALM_RULES, serverId: 1, configuration, ...rules };
-    this.core = { ...drawn, ...CALM_CORE, dataLogDir: DATA_DIR, ensemble, ...core };
+    const ensemble = { ...CALM_RULES, notifyMaxMs: 60_000, serverId: 1, configuration, ...rules };
+    this.core = { ...CALM_CORE, sessionServerId: 1, tickTimeMs: TICK_MS, ensemble, ...core };
     const options = { core: this.core, driftPpm: 0, turnMaxUs: 10, withheldTurnChance: 0, withheldTurnMaxUs: 0 };
     const events = { onDown: (problem: string | null) => void this.ends.push(problem), onUp: () => {} };
     this.host = new Host(options, this.simulator, prng.fork('host'), trace, this.disk, { ...WATCHER }, events);

@@ -1,6 +1,11 @@
-/** The configuration of a server in a story: ticks of a second, no snapshot unless the story wants one, nothing throttled. */
+/**
+ * The configuration that nothing is drawn in: of a server in a story, and of what simulations leave alone. Ticks of a second, no snapshot
+ * unless the story wants one, nothing throttled.
+ */
 import type { CoreConfig } from '@zoots/core';
-import { DATA_DIR } from '../swarm.js';
+
+export const DATA_DIR = '/data';
+export const LOG_DIR = '/log';
 
 export const CALM_CORE: CoreConfig = {
   dataDir: DATA_DIR,
@@ -9,7 +14,7 @@ export const CALM_CORE: CoreConfig = {
   tickTimeMs: 1_000,
   minSessionTimeoutMs: 4_000,
   maxSessionTimeoutMs: 20_000,
-  maxClientCnxns: 0,
+  maxClientCnxns: 60,
   maxCnxns: 0,
   sessionlessTimeoutMs: 10_000,
   juteMaxBytes: 1_048_575,
@@ -51,3 +56,22 @@ export const CALM_CORE: CoreConfig = {
   digestHash: 'sha1',
   enforceAuth: { enabled: false, schemes: [] },
 };
+
+/** Of a member of an ensemble. */
+export const CALM_RULES = {
+  initLimit: 10,
+  syncLimit: 5,
+  connectToLearnerMasterLimit: 0,
+  leaderConnectDelayMs: 100,
+  leaderServes: true,
+  readOnlyEnabled: false,
+  localSessionsEnabled: false,
+  localSessionsUpgradingEnabled: false,
+  notifyMinMs: 200,
+  notifyMaxMs: 1_000,
+  committedLogCount: 500,
+  snapshotSizeFactor: 0.33,
+  forceSnapshotSync: false,
+  snapSyncsMax: 10,
+  diffSyncsMax: 100,
+} as const;
