@@ -123,7 +123,7 @@ export async function writeMany(session: WireSession, parent: string, count: num
 
 /**
  * What a look at all servers finds. Apache's servers may lose their leader on a busy machine, and close their clients' connections: the
- * look is taken again, aloud, since nothing is lost by it. Ours must bear it at once.
+ * look is taken again, aloud, since nothing is lost by it. An ensemble of ours alone must bear it at once.
  */
 export async function lookAt<T>(ensemble: Ensemble, look: () => Promise<T>): Promise<T> {
   for (let triesLeft = 2; ; triesLeft--) {
