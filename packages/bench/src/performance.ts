@@ -45,19 +45,19 @@ class Documents {
 
 /** Returns the exit code. Throws Error on a section that does not exist, or when a server fails. */
 export async function writePerformance(settings: Settings): Promise<number> {
+  const { words, big } = settings;
   const names = ['goals', 'chores', BIG_CHORES, ...SWEEPS.map(({ name }) => name)];
-  for (const word of settings.words) {
+  for (const word of words) {
     if (!names.some((name) => name.startsWith(word)))
       throw new Error(`no section ${word}; there are ${names.join(', ')}`);
   }
-  const isWanted = (name: string): boolean => settings.words.some((word) => name.startsWith(word));
+  const isWanted = (name: string): boolean =>
+    words.length === 0 ? name !== BIG_CHORES || big : words.some((word) => name.startsWith(word));
   const documents = new Documents(settings.documents);
   const figures = documents.readFigures();
   if (settings.render) documents.write(figures);
   else {
-    for (const name of names.filter((each) =>
-      settings.words.length === 0 ? each !== BIG_CHORES || settings.big : isWanted(each),
-    )) {
+    for (const name of names.filter(isWanted)) {
       settings.note(`== ${name}`);
       await measureSection(name, figures, settings);
       documents.write(figures);
