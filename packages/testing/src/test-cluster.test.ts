@@ -119,10 +119,8 @@ function leaderOf(cluster: TestCluster): ClusterMember {
   return leader;
 }
 
-test('three members serve in well under two seconds, one of them leads, and all have what one was told', async () => {
-  const beganMs = performance.now();
+test('three members serve, one of them leads, and all have what one was told', async () => {
   await using cluster = await startCluster();
-  assert.ok(performance.now() - beganMs < 2_000);
   assert.deepEqual(cluster.members.map(({ role }) => role).sort(), ['following', 'following', 'leading']);
   assert.equal(cluster.followers.length, 2);
   assert.equal(cluster.connectString.split(',').length, 3);
