@@ -22,6 +22,7 @@ import {
   RequestAbortedError,
   SessionLostError,
 } from './errors.js';
+import { follow } from './follow.js';
 import { Namespace } from './namespace.js';
 import { GET, RECONFIG, WHO_AM_I } from './operations.js';
 import type { EstablishedSession, SessionEnd, SessionOptions, SessionState } from './session-core/index.js';
@@ -253,20 +254,13 @@ export class ZooKeeper extends Namespace implements AsyncDisposable {
     return parseEnsembleConfig(data, stat);
   }
 
-  /** The configuration now and whenever it changes. Ends when the client is closed, the signal aborts, or you leave the loop. */
-  async *watchConfig(options: { readonly signal?: AbortSignal } = {}): AsyncGenerator<EnsembleConfig, void> {
+  /**
+   * The configuration now and whenever it changes. Goes on through reconnects and new sessions; ends when the client is closed, the
+   * signal aborts, or you leave the loop.
+   */
+  watchConfig(options: { readonly signal?: AbortSignal } = {}): AsyncGenerator<EnsembleConfig, void> {
     const { signal } = options;
-    while (signal?.aborted !== true) {
-      let onChange = (): void => {};
-      const changed = new Promise<void>((resolve) => {
-        onChange = resolve;
-      });
-      yield await this.config({ watch: onChange, signal });
-      signal?.addEventListener('abort', onChange);
-      await Promise.race([changed, this.ended]);
-      signal?.removeEventListener('abort', onChange);
-      if (this.state === 'closed') return;
-    }
+    return follow(this, (watch) => this.config({ watch, signal }), signal);
   }
 
   /**

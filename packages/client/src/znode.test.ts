@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { startServer, type TestServer } from '@zoots/testing';
+import { digestAcl } from './acl.js';
 import { connect, type ZooKeeper } from './client.js';
 import { json, raw, text } from './codec.js';
 
@@ -82,4 +83,65 @@ test('values end with the signal', async () => {
   const ended = values.next();
   controller.abort();
   assert.equal((await ended).done, true);
+});
+
+/** A client whose session is lost while it reads, and that waits for a server for longer than a request may wait for one. */
+async function withoutServer(read: (client: ZooKeeper) => AsyncGenerator<unknown, void>): Promise<unknown> {
+  await using alone = await startServer();
+  await using client = await connect(alone.connectString, {
+    sessionTimeoutMs: 200,
+    backoff: { minMs: 10, maxMs: 20 },
+    whenSuspended: 'wait',
+  });
+  const session = await client.connected();
+  const first = new Promise((resolve) => session.signal.addEventListener('abort', resolve));
+  alone.refuse();
+  while (client.state === 'connected') await new Promise((resolve) => setTimeout(resolve, 1));
+  const next = read(client).next();
+  await first;
+  // The session went with the first read. The next one is given up after as long again.
+  await assert.rejects(client.get('/'), { code: 'ZK_CONNECTION_LOSS' });
+  alone.admit();
+  return (await next).value;
+}
+
+test('values go on when no server could be reached for longer than a read waits', async () => {
+  const found = await withoutServer((client) => client.node('/', text()).values());
+  assert.equal((found as { value: string }).value, '');
+});
+
+test('watchConfig goes on when no server could be reached for longer than a read waits', async () => {
+  const found = await withoutServer((client) => client.watchConfig());
+  assert.deepEqual((found as { version: bigint }).version, 0n);
+});
+
+test('values of a client that does not wait go on, too', async () => {
+  await using alone = await startServer();
+  await using client = await connect(alone.connectString, { whenSuspended: 'fail', backoff: { minMs: 10, maxMs: 20 } });
+  alone.refuse();
+  while (client.state === 'connected') await new Promise((resolve) => setTimeout(resolve, 1));
+  const next = client.node('/', text()).values().next();
+  await assert.rejects(client.get('/'), { code: 'ZK_CONNECTION_LOSS' });
+  alone.admit();
+  assert.equal((await next).value?.value, '');
+});
+
+test('values end quietly while they wait for a server: with the signal, and with the client', async () => {
+  await using alone = await startServer();
+  await using client = await connect(alone.connectString);
+  const controller = new AbortController();
+  alone.refuse();
+  while (client.state === 'connected') await new Promise((resolve) => setTimeout(resolve, 1));
+  const byClient = client.node('/', text()).values().next();
+  const bySignal = client.node('/', text()).values({ signal: controller.signal }).next();
+  controller.abort();
+  assert.equal((await bySignal).done, true);
+  await client.close();
+  assert.equal((await byClient).done, true);
+});
+
+test('what is not a matter of connections ends the values', async () => {
+  await using other = await connect(server.connectString);
+  await other.create('/hidden', null, { acl: [digestAcl('bob', 'pw')] });
+  await assert.rejects(zk.node('/hidden', text()).values().next(), { code: 'ZK_NO_AUTH' });
 });

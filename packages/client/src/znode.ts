@@ -6,7 +6,8 @@
  *     for await (const current of config.values()) console.log(current?.value);
  */
 import type { Codec } from './codec.js';
-import { NoNodeError, SessionLostError } from './errors.js';
+import { NoNodeError } from './errors.js';
+import { follow } from './follow.js';
 import type { Namespace } from './namespace.js';
 import type { CallOptions, CreateOptions, NodeData, Stat, VersionOptions, WatchListener } from './types.js';
 
@@ -65,48 +66,20 @@ export class ZNode<T> {
    * The value now and whenever it changes; null while the znode does not exist. Several changes in a row may show as the last one
    * only. Goes on through reconnects and new sessions; ends when the client is closed, the signal aborts, or you leave the loop.
    */
-  async *values(options: { readonly signal?: AbortSignal } = {}): AsyncGenerator<NodeValue<T> | null, void> {
+  values(options: { readonly signal?: AbortSignal } = {}): AsyncGenerator<NodeValue<T> | null, void> {
     const { signal } = options;
-    const ended = this.#namespace.client.ended;
-    while (signal?.aborted !== true) {
-      let onChange: WatchListener = () => {};
-      const changed = new Promise<void>((resolve) => {
-        onChange = () => resolve();
-      });
-      const current = await this.#read(onChange, signal);
-      if (current === 'again') continue;
-      yield current;
-      const isOver = await first(changed, ended, signal);
-      if (isOver) return;
-    }
+    return follow(this.#namespace.client, (watch) => this.#read(watch, signal), signal);
   }
 
-  async #read(watch: WatchListener, signal: AbortSignal | undefined): Promise<NodeValue<T> | null | 'again'> {
-    try {
-      return this.#decode(await this.#namespace.get(this.path, { watch, signal }));
-    } catch (error) {
-      if (error instanceof SessionLostError && this.#namespace.client.state !== 'closed') return 'again';
-      if (!(error instanceof NoNodeError)) throw error;
+  async #read(watch: WatchListener, signal: AbortSignal | undefined): Promise<NodeValue<T> | null> {
+    for (;;) {
+      try {
+        return this.#decode(await this.#namespace.get(this.path, { watch, signal }));
+      } catch (error) {
+        if (!(error instanceof NoNodeError)) throw error;
+      }
+      if ((await this.#namespace.exists(this.path, { watch, signal })) === null) return null;
+      // It came to be between the two reads: read it.
     }
-    // It came to be between the two reads: read it.
-    return (await this.#namespace.exists(this.path, { watch, signal })) === null ? null : 'again';
-  }
-}
-
-/** False when the first of them was the change. */
-async function first(
-  changed: Promise<void>,
-  ended: Promise<unknown>,
-  signal: AbortSignal | undefined,
-): Promise<boolean> {
-  let onAbort = (): void => {};
-  const aborted = new Promise<true>((resolve) => {
-    onAbort = () => resolve(true);
-    signal?.addEventListener('abort', onAbort);
-  });
-  try {
-    return await Promise.race([changed.then(() => false), ended.then(() => true), aborted]);
-  } finally {
-    signal?.removeEventListener('abort', onAbort);
   }
 }

@@ -99,7 +99,7 @@ export const holdRows: readonly CliRow[] = [
         const lostMs = performance.now() - stoppedMs;
         note(`asked after ${lostMs.toFixed(0)} ms of a session timeout of 2000`);
         // Scheduling on a busy machine is the slack; the session would be over after 2 s at the earliest.
-        assert.ok(lostMs < 2_500, `${lostMs} ms`);
+        assert.ok(lostMs < 3_500, `${lostMs} ms`);
       } finally {
         process.kill(server.peer.pid, 'SIGCONT');
       }

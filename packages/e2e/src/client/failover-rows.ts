@@ -266,7 +266,7 @@ export const failoverRows: readonly ClientRow[] = [
     run: leaderDies,
     timeoutMs: 60_000,
   },
-  { name: 'failover: a follower hangs', where: 'ensemble', isExclusive: true, run: followerFreezes },
+  { name: 'failover: a follower hangs', where: 'ensemble', isExclusive: true, isTimed: true, run: followerFreezes },
   {
     name: 'failover: creates through kills',
     where: 'ensemble',
@@ -296,5 +296,12 @@ export const failoverRows: readonly ClientRow[] = [
     run: readOnly,
     timeoutMs: 90_000,
   },
-  { name: 'failover: no quorum', where: 'ensemble', isExclusive: true, run: noQuorum, timeoutMs: 60_000 },
+  {
+    name: 'failover: no quorum',
+    where: 'ensemble',
+    isExclusive: true,
+    isTimed: true,
+    run: noQuorum,
+    timeoutMs: 60_000,
+  },
 ];

@@ -111,6 +111,8 @@ export interface ClientRow {
   readonly timeoutMs?: number;
   /** Kills or freezes servers, or stalls this process: no other row may run beside it. */
   readonly isExclusive?: boolean;
+  /** Holds to fractions of a second: it fails without a defect where the machine stands still for that long, and may be tried again. */
+  readonly isTimed?: boolean;
   readonly run: (stage: Stage) => Promise<void>;
 }
 
