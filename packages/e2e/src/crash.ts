@@ -32,13 +32,13 @@ type Chapter = (settings: Settings) => Promise<ChapterResult>;
 
 const chapters: Readonly<Record<string, Chapter>> = {
   kill: ({ kind, workDir, ci, seed }) =>
-    killLoop({ kind, workDir: join(workDir, 'kill'), kills: ci ? 18 : 120, writers: 8, seed }),
+    killLoop({ kind, workDir: join(workDir, 'kill'), kills: ci ? 12 : 120, writers: 8, seed }),
   cut: ({ kind, workDir, ci, seed }) =>
     powerCuts({
       kind,
       workDir: join(workDir, 'cut-journaled'),
-      runs: ci ? 4 : 16,
-      cutsPerRun: ci ? 18 : 40,
+      runs: ci ? 3 : 16,
+      cutsPerRun: ci ? 16 : 40,
       writers: 6,
       names: 'journaled',
       seed,
@@ -47,8 +47,8 @@ const chapters: Readonly<Record<string, Chapter>> = {
     powerCuts({
       kind,
       workDir: join(workDir, 'cut-posix'),
-      runs: ci ? 4 : 16,
-      cutsPerRun: ci ? 18 : 40,
+      runs: ci ? 3 : 16,
+      cutsPerRun: ci ? 16 : 40,
       writers: 6,
       names: 'posix',
       seed: seed + 1,
@@ -64,14 +64,14 @@ const chapters: Readonly<Record<string, Chapter>> = {
       seed,
     }),
   fault: ({ kind, workDir, ci, seed }) =>
-    diskFaults({ kind, workDir: join(workDir, 'fault'), rounds: ci ? 4 : 25, seed }),
+    diskFaults({ kind, workDir: join(workDir, 'fault'), rounds: ci ? 3 : 25, seed }),
   damage: ({ kind, workDir, ci, seed }) =>
     damageSweep({ kind, workDir: join(workDir, 'damage'), samples: ci ? 2 : 30, seed }),
   'damage-all': async (settings) => {
     const { kind, workDir, ci, full, seed } = settings;
     // Only our own recovery can be run in this process.
     if (kind !== 'zoots') throw new PeerMissingError('damage-all: only for zoots; `damage` starts real servers');
-    const samples = full ? Number.POSITIVE_INFINITY : ci ? 150 : 2_000;
+    const samples = full ? Number.POSITIVE_INFINITY : ci ? 60 : 2_000;
     return damageSweepInProcess({ kind, workDir: join(workDir, 'damage-all'), samples, seed });
   },
 };

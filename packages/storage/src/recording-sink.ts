@@ -61,8 +61,10 @@ export class RecordingSink implements RecoverySink {
   }
 }
 
+const DIGITS = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
 export function hexOf(bytes: Uint8Array, start: number, end: number): string {
   let text = '';
-  for (let i = start; i < end; i++) text += bytes[i].toString(16).padStart(2, '0');
+  for (let i = start; i < end; i++) text += DIGITS[bytes[i]];
   return text;
 }

@@ -3,7 +3,7 @@ import { strict as assert } from 'node:assert';
 import { join } from 'node:path';
 import { connect, NotReadOnlyError, type WatchEvent, type ZooKeeper, type ZooKeeperError } from '@zoots/client';
 import { Ensemble, type Member } from '../peers/ensemble.js';
-import { type ClientRow, failureOf, type Stage, statesOf, until } from './row.js';
+import { type ClientRow, failureOf, type Stage, sleep, statesOf, until } from './row.js';
 import { serverConfig, serverProperties } from './servers.js';
 
 /** An election, on a machine that is busy. */
@@ -121,7 +121,10 @@ async function createsThroughKills(stage: Stage, isProtected: boolean): Promise<
     }
   };
   const creating = Array.from({ length: 20 }, async () => {
-    while (isRunning) await create();
+    while (isRunning) {
+      await create();
+      await sleep(10);
+    }
   });
   let killCount = 0;
   try {

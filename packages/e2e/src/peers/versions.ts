@@ -112,10 +112,14 @@ const exclusions = `<exclusions>
 <exclusion><groupId>jline</groupId><artifactId>*</artifactId></exclusion>
 </exclusions>`;
 
+let knownJava: string | null = null;
+
 export function javaCommand(): string {
+  if (knownJava !== null) return knownJava;
   const java = process.env.JAVA_HOME ? join(process.env.JAVA_HOME, 'bin', 'java') : 'java';
   const probe = spawnSync(java, ['-version'], { encoding: 'utf8' });
   if (probe.status !== 0)
     throw new PeerMissingError('no java on PATH; install a Java 11+ runtime to run Apache servers');
+  knownJava = java;
   return java;
 }
