@@ -14,7 +14,7 @@ await jobs.put('page somebody', 1);
 console.log(String(await jobs.take()));
 
 const reminders = new DelayQueue(zk, '/queues/reminders');
-await reminders.putAfter('renew', 100);
+await reminders.putAfter('renew', 1_000);
 console.log(await reminders.poll());
 console.log(String(await reminders.take()));
 

@@ -52,7 +52,10 @@ test('to try again and again for a lock that is taken leaves one watch, not many
   await using held = await new SimpleLock(one, '/l').acquire();
   const reads = countReads(two);
   const lock = new SimpleLock(two, '/l');
-  for (let i = 0; i < 10; i++) assert.equal(await lock.tryAcquire({ timeoutMs: 5 }), null);
+  // The first ones may be given up before they look at the holder.
+  for (let tries = 0; tries < 10 || reads() === 0; tries++) {
+    assert.equal(await lock.tryAcquire({ timeoutMs: 5 }), null);
+  }
   assert.equal(reads(), 1);
   const waiting = lock.acquire();
   await held.release();
