@@ -249,7 +249,7 @@ export class Applier {
     if (code !== ERROR.ok) return;
     this.part.id = id;
     const parent = tree.store.get(id, F.parent);
-    if (body.isEphemeral) this.#sessions.get(ownerHigh, ownerLow)?.pendingCreates?.delete(id);
+    if (body.isEphemeral) this.#sessions.get(ownerHigh, ownerLow)?.onEphemeralApplied(id);
     this.#watches.onCreated(id, parent, header.zxid);
     this.onTouched(id);
     this.onTouched(parent);

@@ -23,7 +23,7 @@ export function prepareCloseSession(p: Preparer): number {
   entry.int32(0);
   let count = 0;
   const limit = countAt + p.rules.entryBytesMax - ENTRY_OVERHEAD_BYTES;
-  for (const id of ownedIds(p, sessionHigh, sessionLow, session?.pendingCreates ?? null)) {
+  for (const id of ownedIds(p, sessionHigh, sessionLow, session?.pendingCreates?.keys() ?? [])) {
     const length = p.tree.store.pathLength(id);
     if (entry.length + length + 4 <= limit) {
       const start = p.tree.store.pathStart(id);
@@ -37,16 +37,14 @@ export function prepareCloseSession(p: Preparer): number {
   return ERROR.ok;
 }
 
-function ownedIds(p: Preparer, high: number, low: number, pending: Set<number> | null): number[] {
+function ownedIds(p: Preparer, high: number, low: number, pending: Iterable<number>): number[] {
   const overlay = p.overlay;
   const ids: number[] = [];
   for (const id of p.tree.ephemerals.of(high, low)) if (isOwnedBy(p, id, high, low)) ids.push(id);
-  if (pending !== null) {
-    for (const id of pending) {
-      // Its path may hold another session's ephemeral, whose deletion is outstanding; one of its own is in the list already.
-      if (overlay.record(id) === undefined || isOwnedInTree(p, id, high, low)) continue;
-      if (isOwnedBy(p, id, high, low)) ids.push(id);
-    }
+  for (const id of pending) {
+    // Its path may hold another session's ephemeral, whose deletion is outstanding; one of its own is in the list already.
+    if (overlay.record(id) === undefined || isOwnedInTree(p, id, high, low)) continue;
+    if (isOwnedBy(p, id, high, low)) ids.push(id);
   }
   return ids;
 }

@@ -116,9 +116,8 @@ export class Preparer implements KnownChange {
   /** The session must find its ephemerals even before they are applied, should it close now. */
   noteCreated(): void {
     const session = this.requester.session;
-    if (session === null || this.createdEphemerals.length === 0) return;
-    session.pendingCreates ??= new Set();
-    for (const id of this.createdEphemerals) session.pendingCreates.add(id);
+    if (session === null) return;
+    for (const id of this.createdEphemerals) session.onEphemeralPrepared(id);
   }
 
   #writeError(entryStart: number, code: number): void {

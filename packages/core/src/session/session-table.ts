@@ -25,8 +25,8 @@ export class Session {
   /** Writes of it that were taken on, and how many of them are applied: what comes behind one waits for it. */
   writesSubmitted = 0;
   writesSettled = 0;
-  /** Ids of ephemerals prepared and not yet applied. */
-  pendingCreates: Set<number> | null = null;
+  /** Ephemerals prepared and not yet applied, by id: how many times, since one may be deleted and created again meanwhile. */
+  pendingCreates: Map<number, number> | null = null;
   /** On a leader: through whom its requests come (a learner, or this server); null until somebody claims it. */
   owner: object | null = null;
   /** On a learner: its requests on their way to the leader, oldest first. */
@@ -37,6 +37,18 @@ export class Session {
     this.low = low;
     this.timeoutMs = timeoutMs;
     this.recordedTimeoutMs = timeoutMs;
+  }
+
+  onEphemeralPrepared(id: number): void {
+    this.pendingCreates ??= new Map();
+    this.pendingCreates.set(id, (this.pendingCreates.get(id) ?? 0) + 1);
+  }
+
+  onEphemeralApplied(id: number): void {
+    const count = this.pendingCreates?.get(id);
+    if (count === undefined) return;
+    if (count > 1) this.pendingCreates?.set(id, count - 1);
+    else this.pendingCreates?.delete(id);
   }
 }
 

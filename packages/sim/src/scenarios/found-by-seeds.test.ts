@@ -29,6 +29,25 @@ test('seed 144: a closing session takes its ephemeral in flight over another ses
   assert.ok(world.client(3).progressCount >= 2);
 });
 
+test('seed 5301134: a closing session takes an ephemeral that is made a second time while the first creation is applied', () => {
+  const world = new ScriptedWorld({ clientCount: 2 });
+  // Each sync keeps what comes meanwhile for the next one.
+  world.slowDown(50);
+  world.client(2).ask(create('/elsewhere'));
+  world.pass(5);
+  world.client(1).ask(create('/f', { flags: EPHEMERAL }), remove('/f'));
+  world.pass(50);
+  // /f is created and deleted in the sync that is under way, and created once more in the one behind it.
+  world.client(1).ask(create('/f', { flags: EPHEMERAL }));
+  world.pass(50);
+  world.client(1).ask(makeRequest(OP.closeSession));
+  world.pass(5);
+  world.client(2).ask(create('/f'));
+  world.pass(500);
+  assert.equal(world.run.oracle.model.now('/f')?.kind, 'persistent');
+  assert.equal(world.server.statistics.digestMismatches, 0);
+});
+
 test('seed 90: a quota holds for a create below a parent that is still in flight', () => {
   const world = new ScriptedWorld({ core: { enforceQuota: true } });
   const client = world.client(1);
