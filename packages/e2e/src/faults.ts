@@ -4,7 +4,8 @@
  *
  * Run: node packages/e2e/dist/faults.js [--rows kill,cut,…,failover] [--server zoots|apache-3.8.0] [--seed N] [--ci] [--keep]
  *
- * `failover` measures how long writes stand still after a kill, ours and Apache's in one run. `--ci` is the short form.
+ * `failover` measures how long writes stand still after a kill, ours and Apache's in one run. `--ci` is the short form,
+ * which leaves that one out unless `--rows` names it.
  * The last line is `N passed, N failed, N skipped`; the exit code is 1 if a row failed.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
