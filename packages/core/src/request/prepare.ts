@@ -116,7 +116,7 @@ export class Preparer implements KnownChange {
   /** The session must find its ephemerals even before they are applied, should it close now. */
   noteCreated(): void {
     const session = this.requester.session;
-    if (session === null) return;
+    if (session === null || this.createdEphemerals.length === 0) return;
     for (const id of this.createdEphemerals) session.onEphemeralPrepared(id);
   }
 

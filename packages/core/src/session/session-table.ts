@@ -45,10 +45,11 @@ export class Session {
   }
 
   onEphemeralApplied(id: number): void {
-    const count = this.pendingCreates?.get(id);
-    if (count === undefined) return;
-    if (count > 1) this.pendingCreates?.set(id, count - 1);
-    else this.pendingCreates?.delete(id);
+    const pending = this.pendingCreates;
+    if (pending === null) return;
+    const count = pending.get(id) ?? 0;
+    if (count > 1) pending.set(id, count - 1);
+    else pending.delete(id);
   }
 }
 
